@@ -1,0 +1,77 @@
+"""The connector's errors. Each says whether trying again can help, and when."""
+
+from typing import ClassVar
+
+
+class ConnectorError(Exception):
+    """Something between us and a helpdesk, or in our own set-up, went wrong."""
+
+    #: whether the same call may succeed later without anybody changing anything
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(message or self.__class__.__doc__)
+        #: seconds to wait before the next try, where the helpdesk said so
+        self.retry_after = retry_after
+
+
+class SettingsError(ConnectorError):
+    """A setting is missing or malformed; the message names it, its place and an example."""
+
+
+class UnverifiedWebhook(ConnectorError):
+    """The delivery does not prove that it comes from the helpdesk."""
+
+
+class UnreadableWebhook(ConnectorError):
+    """The delivery is genuine but names no ticket where one must be."""
+
+
+class StoreError(ConnectorError):
+    """The database refuses at the moment."""
+
+    retryable = True
+
+
+class AccountError(ConnectorError):
+    """The account cannot be used at the moment; no ticket is to blame."""
+
+    retryable = True
+
+
+class HelpdeskUnreachable(AccountError):
+    """No answer, or an answer of 5xx, from the helpdesk."""
+
+
+class RateLimited(AccountError):
+    """The helpdesk asks us to wait."""
+
+
+class SignInRefused(AccountError):
+    """The helpdesk refuses the credentials, or they lack a role or scope."""
+
+
+class OutcomeUnknown(AccountError):
+    """A write was sent and no answer came: it may or may not have happened. Look, never repeat."""
+
+
+class TicketError(ConnectorError):
+    """One ticket cannot be read or written; the account is fine."""
+
+
+class TicketNotFound(TicketError):
+    """The helpdesk does not know the ticket, or has deleted it."""
+
+
+class TicketReadOnly(TicketError):
+    """The ticket is closed, archived or deleted and takes no writes."""
+
+
+class WriteRefused(TicketError):
+    """The helpdesk refuses the values that were written; the message holds its reasons."""
+
+
+class WriteConflict(TicketError):
+    """Somebody changed the ticket between our read and our write; look again."""
+
+    retryable = True

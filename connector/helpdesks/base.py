@@ -1,0 +1,206 @@
+"""The port: what the engine needs of a helpdesk, in our words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from mappings.ticket import Change, Reply, Ticket
+
+JSONObject = dict[str, Any]  # raw vendor JSON; never leaves a helpdesk's folder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Capabilities:
+    """What a helpdesk can do, so that nothing is faked where it cannot."""
+
+    #: tickets that one bulk read takes; 1 where there is no bulk read by ids
+    read_batch: int
+    #: tickets that one bulk write takes; 0 where every ticket is written singly
+    write_batch: int
+    #: writes can be refused when the ticket changed since it was read
+    safe_update: bool
+    #: tags can be added and removed without replacing the others
+    tag_verbs: bool
+    #: deliveries carry an id by which a duplicate is known
+    delivery_ids: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observation:
+    """What a delivery says about one value. Never written back from."""
+
+    field: str
+    before: str | None
+    after: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hint:
+    """A verified delivery: look at this ticket."""
+
+    #: None for a verified event that is not about a ticket, and for the vendor's test call
+    ticket_id: str | None
+    #: the vendor's own id of the delivery; None where it gives none
+    delivery_id: str | None = None
+    #: id of the user who did it, where the delivery says so
+    actor_id: str | None = None
+    observations: tuple[Observation, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identity:
+    """Who we are on the helpdesk."""
+
+    user_id: str
+    name: str
+    #: the vendor's own id of the account, where one call tells it
+    account_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counters:
+    """Figures that come with every read and move when something happened. None: not told."""
+
+    replies: int | None = None
+    reopens: int | None = None
+    latest_comment_at: datetime | None = None
+    status_updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """One look at a ticket."""
+
+    ticket: Ticket
+    #: the vendor's own "last updated" instant
+    updated_at: datetime
+    counters: Counters
+    #: our output fields as they stand, by our names; a field that the account lacks is missing
+    fields: Mapping[str, str | None]
+    #: all tags of the ticket
+    tags: frozenset[str]
+    #: why the ticket takes no writes; None when it does
+    read_only: str | None = None
+    #: the read showed one ticket alone, so that its tags may be replaced (Freshdesk)
+    single: bool = False
+    #: what the vendor's folder needs to write back (ids, stamps); opaque to the engine
+    raw: JSONObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class History:
+    """What the helpdesk itself tells of a ticket's past."""
+
+    replies: tuple[Reply, ...]
+    changes: tuple[Change, ...]
+    #: from this instant on `changes` is complete; None when only the replies are told
+    known_since: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Desired:
+    """What should stand in the ticket."""
+
+    #: our name -> value, in the forms of interfaces.md; None is empty
+    fields: Mapping[str, str | None]
+    #: exactly our own tags
+    tags: frozenset[str]
+    #: every tag that is ours to set and to remove
+    own_tags: frozenset[str]
+    #: first response and resolution due, for helpdesks with native due dates; None: no due instant
+    first_response_due_at: datetime | None
+    resolution_due_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """One ticket's difference, ready to be sent by the helpdesk that made it."""
+
+    ticket_id: str
+    #: our names of what is written, with the values; for the evidence and for the brakes
+    fields: Mapping[str, str | None]
+    add_tags: frozenset[str] = frozenset()
+    remove_tags: frozenset[str] = frozenset()
+    #: lines for the explanation, such as a native order that had to be repaired
+    remarks: tuple[str, ...] = ()
+    #: tags can only be sent after a single read that is less than 2 s old (Freshdesk)
+    needs_single_read: bool = False
+    #: the vendor's body; opaque to the engine
+    body: JSONObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """How one ticket of a bulk write ended."""
+
+    ticket_id: str
+    #: None when it was written
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A bulk write as the helpdesk sees it."""
+
+    id: str
+    done: bool
+    rows: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClockSample:
+    """The helpdesk's clock as one response showed it."""
+
+    #: the `Date` header, UTC, whole seconds
+    shown: datetime
+    #: `time.monotonic()` when the response arrived, seconds
+    received: float
+
+
+class Helpdesk(Protocol):
+    """One account on one helpdesk. Every method speaks our words; the vendor's stay in its folder.
+
+    Calls raise `connector.errors`: an `AccountError` when the account is to blame, a `TicketError`
+    when one ticket is.
+    """
+
+    kind: str
+    capabilities: Capabilities
+
+    def identify(self) -> Identity:
+        """Say who we are there. The cheapest call that proves the credentials."""
+
+    def prepare(self) -> tuple[str, ...]:
+        """Read the account's field catalogue; returns what an admin should know, a line each."""
+
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Hint:
+        """Verify a delivery. Pure; header names are lower case.
+
+        Raises `UnverifiedWebhook`, or `UnreadableWebhook` when it is genuine but names no ticket.
+        """
+
+    def read(self, ticket_id: str) -> Reading:
+        """Look at one ticket. Raises `TicketNotFound`."""
+
+    def read_many(self, ticket_ids: Sequence[str]) -> Sequence[Reading]:
+        """Look at up to `capabilities.read_batch` tickets; those that are not there are missing."""
+
+    def history(self, reading: Reading) -> History:
+        """Read what the helpdesk keeps of the ticket's past, all public replies included."""
+
+    def plan(self, reading: Reading, desired: Desired) -> Plan | None:
+        """Desired minus observed; None when nothing differs. Pure."""
+
+    def write(self, plan: Plan) -> None:
+        """Write one ticket."""
+
+    def write_many(self, plans: Sequence[Plan]) -> Job:
+        """Start a bulk write of up to `capabilities.write_batch` tickets."""
+
+    def jobs(self, job_ids: Sequence[str]) -> Sequence[Job]:
+        """How bulk writes stand; a job that the helpdesk no longer knows is missing."""
+
+    def clock_samples(self) -> Sequence[ClockSample]:
+        """The clock readings since the last call of this method."""

@@ -1,0 +1,179 @@
+"""One metric's clock: when it starts, what is taken out, when it is due, whether it was kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from fractions import Fraction
+
+from mappings.hours import BusinessDayMode, Schedule
+from mappings.policy import Amount, Commitment, Effect
+
+
+class State(StrEnum):
+    """The one word that is shown for a metric (policy-semantics 4), the worst first."""
+
+    BREACHED = "breached"
+    OVERDUE = "overdue"
+    AT_RISK = "at_risk"
+    PAUSED = "paused"
+    RUNNING = "running"
+    NOT_STARTED = "not_started"
+    MET = "met"
+    CANCELLED = "cancelled"
+
+
+WORST_FIRST = tuple(State)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wait:
+    """A stretch during which somebody else was to act, [start, end); `end` None: it still holds."""
+
+    start: datetime
+    end: datetime | None
+    cause: str
+    effect: Effect
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Course:
+    """A metric's bounds before any wait is taken out."""
+
+    start: datetime
+    schedule: Schedule
+    aim_at: datetime | None
+    due_at: datetime | None
+    at_risk_at: datetime | None
+    strict: bool
+    commitment: Commitment
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How a metric stands at an instant."""
+
+    state: State
+    aim_at: datetime | None
+    at_risk_at: datetime | None
+    due_at: datetime | None
+    breached_at: datetime | None
+    #: the cause that excuses a miss
+    excused: str | None
+    #: the pauses that were taken into account
+    paused: tuple[tuple[datetime, datetime | None], ...]
+
+
+def reach(schedule: Schedule, start: datetime, amount: Amount, mode: BusinessDayMode) -> datetime:
+    """The instant at which `amount` is used up, counted from `start`."""
+    if amount.business_days:
+        return schedule.add_business_days(start, amount.business_days, mode)
+    return schedule.add(start, amount.seconds)
+
+
+def threshold(
+    schedule: Schedule, start: datetime, due: datetime, amount: Amount | None, share: Fraction
+) -> datetime:
+    """The instant at which `share` of a target's time is used, rounded up to the whole second."""
+    plain = amount is not None and not amount.business_days
+    total = amount.seconds if amount and plain else schedule.between(start, due)
+    return schedule.add(start, -(-total * share.numerator // share.denominator))
+
+
+def moved(
+    bound: datetime, pauses: Sequence[tuple[datetime, datetime | None]], schedule: Schedule
+) -> datetime | None:
+    """`bound` moved on by the pauses that began before it; None while one of them still holds."""
+    for start, end in pauses:
+        if start >= bound:
+            break
+        if end is None:
+            return None
+        bound = schedule.add(bound, schedule.between(start, end))
+    return bound
+
+
+def stretches(
+    waits: Sequence[Wait], effects: Sequence[Effect], start: datetime, end: datetime | None
+) -> tuple[tuple[datetime, datetime | None], ...]:
+    """The waits with these effects inside [start, end), merged where they overlap, in order."""
+    found: list[tuple[datetime, datetime | None]] = []
+    for wait in sorted((w for w in waits if w.effect in effects), key=lambda w: w.start):
+        begun, over = max(wait.start, start), wait.end
+        if end is not None:
+            over = end if over is None else min(over, end)
+        if over is not None and over <= begun:
+            continue
+        if found and (found[-1][1] is None or begun <= found[-1][1]):
+            last = found[-1][1]
+            found[-1] = (found[-1][0], None if last is None or over is None else max(last, over))
+        else:
+            found.append((begun, over))
+    return tuple(found)
+
+
+def judge(
+    course: Course, waits: Sequence[Wait], fulfilled_at: datetime | None, now: datetime
+) -> Outcome:
+    """How the metric stands at `now`. A fulfilment ends a pause that holds at that instant."""
+    pauses = stretches(waits, (Effect.PAUSE,), course.start, fulfilled_at)
+    due, breached_at = _missed(course, pauses, fulfilled_at or now)
+    excused = _excuse(course, waits, fulfilled_at, now) if breached_at else None
+    holding = fulfilled_at is None and bool(pauses) and pauses[-1][1] is None
+    aim, risk = (
+        None if bound is None or holding else moved(bound, pauses, course.schedule)
+        for bound in (course.aim_at, course.at_risk_at)
+    )
+    return Outcome(
+        state=_state(course, breached_at, fulfilled_at, holding, risk, now),
+        aim_at=aim,
+        at_risk_at=risk,
+        due_at=breached_at if holding else due,
+        breached_at=breached_at,
+        excused=excused,
+        paused=pauses,
+    )
+
+
+def is_late(course: Course, due: datetime, at: datetime) -> bool:
+    """Whether `at` is past a due instant: "within" includes the due itself, "under" does not."""
+    return at >= due if course.strict else at > due
+
+
+def _missed(
+    course: Course, pauses: Sequence[tuple[datetime, datetime | None]], at: datetime
+) -> tuple[datetime | None, datetime | None]:
+    if course.due_at is None:
+        return None, None
+    due = moved(course.due_at, pauses, course.schedule)
+    return due, due if due is not None and is_late(course, due, at) else None
+
+
+def _excuse(
+    course: Course, waits: Sequence[Wait], fulfilled_at: datetime | None, now: datetime
+) -> str | None:
+    causes = sorted({wait.cause for wait in waits if wait.effect is Effect.EXCUSE})
+    if not causes:
+        return None
+    both = stretches(waits, (Effect.PAUSE, Effect.EXCUSE), course.start, fulfilled_at)
+    if _missed(course, both, fulfilled_at or now)[1] is not None:
+        return None
+    return ", ".join(causes)
+
+
+def _state(
+    course: Course,
+    breached_at: datetime | None,
+    fulfilled_at: datetime | None,
+    paused: bool,
+    risk: datetime | None,
+    now: datetime,
+) -> State:
+    if breached_at is not None:
+        late_ok = course.commitment is Commitment.BEST_EFFORT
+        return State.OVERDUE if late_ok else State.BREACHED
+    if fulfilled_at is not None:
+        return State.MET
+    if paused:
+        return State.PAUSED
+    return State.AT_RISK if risk is not None and now >= risk else State.RUNNING

@@ -1,0 +1,1 @@
+"""Knows the written forms of the model: what people put into files, checked and parsed."""

@@ -1,0 +1,382 @@
+"""The text of a policy file -> a `Policy` resolved for one account."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from mappings.conditions import EVERY_TICKET, Condition, Filled, Test
+from mappings.document.calendar import ScheduleDocument
+from mappings.document.reading import Document, DocumentError, Problem, locate, parse_yaml, validate
+from mappings.document.zones import zone_named
+from mappings.errors import MappingError
+from mappings.hours import BusinessDayMode
+from mappings.policy import (
+    Amount,
+    Commitment,
+    Duty,
+    Effect,
+    Exemption,
+    Gap,
+    Grade,
+    Level,
+    Metric,
+    Policy,
+    Regime,
+    Reopening,
+    SeverityRule,
+    Strategy,
+    Target,
+    Tier,
+)
+from mappings.promises import ELAPSED
+from mappings.severity import SEVERITY
+from mappings.ticket import ASSESSED, PRIORITY, Cause
+
+ACCOUNT_ZONE = "account"  #: a calendar whose zone the document does not name
+UNDECIDED_ZONE = "UTC"
+AMOUNT = re.compile(r"(\d+)\s*(s|m|h|bd|w)")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "w": 604_800}
+
+
+def _amount(value: object) -> Amount:
+    """A length of time as it is written in a policy."""
+    written = AMOUNT.fullmatch(value) if isinstance(value, str) else None
+    if written is None:
+        raise ValueError(
+            f"'{value}' is no length of time; write 15m, 4h, 2bd (business days) or 1w"
+        )
+    count, unit = int(written[1]), written[2]
+    if not 0 < count < 100_000:
+        raise ValueError(f"'{value}' is out of range; a length of time is more than 0")
+    if unit == "bd":
+        return Amount(business_days=count)
+    return Amount(seconds=count * SECONDS[unit])
+
+
+def _condition(value: object) -> Condition:
+    """`{fact: value or list of values, filled: [facts]}`; all must hold."""
+    if not isinstance(value, Mapping):
+        raise ValueError("a condition is written as {severity: high, channel: [email, portal]}")
+    tests: list[Test | Filled] = []
+    for fact, wanted in value.items():
+        values = wanted if isinstance(wanted, list) else [wanted]
+        if not values or not all(isinstance(one, str) for one in values):
+            raise ValueError(f"'{fact}' needs a word or a list of words, such as {fact}: [email]")
+        if fact == "filled":
+            tests.extend(Filled(fact=one) for one in values)
+        else:
+            tests.append(Test(fact=str(fact), values=tuple(values)))
+    return Condition(tests=tuple(tests))
+
+
+AmountText = Annotated[Amount, BeforeValidator(_amount)]
+ConditionText = Annotated[Condition, BeforeValidator(_condition)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+
+
+class LevelDocument(Document):
+    """One severity, the most severe first."""
+
+    id: Name
+    name: str
+    definition: str = ""
+    examples: tuple[str, ...] = ()
+    source: str | None = None
+
+
+class SeverityRuleDocument(Document):
+    """Take the severity from a value (`from`), or give one `when` a condition holds."""
+
+    taken_from: str | None = Field(default=None, alias="from")
+    when: ConditionText = EVERY_TICKET
+    severity: str | None = None
+    source: str | None = None
+    gaps: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _either(self) -> "SeverityRuleDocument":
+        if (self.taken_from is None) == (self.severity is None):
+            raise ValueError("a rule has either 'from' (severity or priority) or 'severity'")
+        if self.taken_from not in (None, ASSESSED, PRIORITY):
+            raise ValueError(f"from: '{self.taken_from}' is unknown; severity or priority is meant")
+        return self
+
+
+class SeveritiesDocument(Document):
+    """The severity model."""
+
+    levels: tuple[LevelDocument, ...] = ()
+    rules: tuple[SeverityRuleDocument, ...] = ()
+
+
+class ExemptionDocument(Document):
+    """Tickets that nothing is promised for."""
+
+    when: ConditionText
+    reason: Name
+    source: str | None = None
+    gaps: tuple[str, ...] = ()
+
+
+class RegimeDocument(Document):
+    """A limit that differs by whether support was open at the report."""
+
+    calendar: str
+    strategy: Strategy
+    open: AmountText
+    closed: AmountText
+
+
+class TargetDocument(Document):
+    """One promise."""
+
+    metric: Metric
+    when: ConditionText = EVERY_TICKET
+    clock: str = ELAPSED
+    aim: AmountText | None = None
+    limit: AmountText | None = None
+    #: for `next_update`: the interval between two updates
+    every: AmountText | None = None
+    regime: RegimeDocument | None = None
+    under: bool = False
+    commitment: Commitment | None = None
+    source: str | None = None
+    gaps: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "TargetDocument":
+        given = [one for one in (self.limit, self.every, self.regime) if one is not None]
+        if (self.metric is Metric.NEXT_UPDATE) != (self.every is not None):
+            raise ValueError("'every' is for next_update, and next_update needs it")
+        informational = self.commitment is Commitment.NONE
+        if informational and (given or self.aim is None):
+            raise ValueError("commitment none has an aim and no limit")
+        if not informational and len(given) != 1:
+            raise ValueError("a target has exactly one of limit, every and regime")
+        return self
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "TargetDocument":
+        limit, aim = self.limit, self.aim
+        if limit is None or aim is None:
+            return self
+        # business days and hours cannot be compared without the calendar's hours
+        same_unit = bool(limit.business_days) == bool(aim.business_days)
+        later = (aim.business_days, aim.seconds) > (limit.business_days, limit.seconds)
+        if same_unit and later:
+            raise ValueError(f"the aim ({aim}) lies after the limit ({limit})")
+        return self
+
+
+class DutyDocument(Document):
+    """Something owed that no metric times."""
+
+    id: Name
+    when: ConditionText
+    tag: bool = False
+    until_reply: bool = False
+    text: str
+    source: str | None = None
+
+
+class TierDocument(Document):
+    """When a ticket has reached a tier."""
+
+    tier: Annotated[int, Field(ge=2, le=3)]
+    any: tuple[ConditionText, ...]
+    source: str | None = None
+    gaps: tuple[str, ...] = ()
+
+
+class GapDocument(Document):
+    """A place where the document is silent, and what is assumed there."""
+
+    id: Name
+    grade: Grade
+    text: str
+    assumption: str
+
+
+class PolicyDocument(Document):
+    """A policy file."""
+
+    policy: Name
+    title: str
+    document: str
+    commitment: Commitment = Commitment.TARGET
+    at_risk_at: Annotated[float, Field(gt=0, lt=1)] = 0.75
+    business_day: BusinessDayMode = BusinessDayMode.WALL_CLOCK
+    on_reopen: Reopening = Reopening.RESUME
+    calendars: dict[str, ScheduleDocument] = Field(default_factory=dict)
+    severity: SeveritiesDocument = SeveritiesDocument()
+    exempt: tuple[ExemptionDocument, ...] = ()
+    waiting: dict[Cause, Effect] = Field(default_factory=dict)
+    targets: tuple[TargetDocument, ...]
+    duties: tuple[DutyDocument, ...] = ()
+    tiers: tuple[TierDocument, ...] = ()
+    gaps: tuple[GapDocument, ...] = ()
+
+
+def load_policy(
+    text: str, file: str, *, time_zone: str | None = None, prefix: str = "sla_"
+) -> Policy:
+    """The policy in `text`, for an account in `time_zone` (None: nobody has decided; UTC).
+
+    Raises `DocumentError` with every problem of the file, or `MappingError` for the zone.
+    """
+    zone_name = time_zone or UNDECIDED_ZONE
+    try:
+        zone_named(zone_name)
+    except ValueError as error:
+        raise MappingError(f"time zone: {error}") from None
+    data = parse_yaml(text, file)
+    zoneless = _fill_zones(data, zone_name)
+    document = validate(PolicyDocument, data, file)
+    problems = list(_contradictions(document, data, file))
+    if problems:
+        raise DocumentError(problems)
+    return _resolve(document, zone_name, zoneless, time_zone is not None, prefix)
+
+
+def _fill_zones(data: Any, zone_name: str) -> frozenset[str]:
+    """Put the account's zone where the document names none; returns the calendars concerned."""
+    calendars = data.get("calendars") if isinstance(data, Mapping) else None
+    found = set()
+    for name, calendar in (calendars if isinstance(calendars, dict) else {}).items():
+        if isinstance(calendar, dict) and calendar.get("time_zone") == ACCOUNT_ZONE:
+            calendar["time_zone"] = zone_name
+            found.add(str(name))
+    return frozenset(found)
+
+
+def _contradictions(document: PolicyDocument, data: Any, file: str) -> Iterator[Problem]:
+    """What each part may be by itself, but not together with the others."""
+    for path, message in (
+        *_severity_problems(document),
+        *_target_problems(document),
+        *_gap_problems(document),
+    ):
+        line, column = locate(data, path)
+        yield Problem(file=file, line=line, column=column, grade="E", message=message)
+
+
+Found = Iterator[tuple[tuple[str | int, ...], str]]
+
+
+def _severity_problems(document: PolicyDocument) -> Found:
+    levels = {level.id for level in document.severity.levels}
+    for at, rule in enumerate(document.severity.rules):
+        place = ("severity", "rules", at)
+        if rule.severity is not None and rule.severity not in levels:
+            yield (*place, "severity"), _unknown(rule.severity, levels)
+        if any(test.fact == SEVERITY for test in rule.when.tests):
+            yield (*place, "when"), "a severity rule cannot depend on the severity"
+
+
+def _gap_problems(document: PolicyDocument) -> Found:
+    known = {gap.id for gap in document.gaps}
+    used = [
+        *((("severity", "rules", at), one.gaps) for at, one in enumerate(document.severity.rules)),
+        *((("exempt", at), one.gaps) for at, one in enumerate(document.exempt)),
+        *((("targets", at), one.gaps) for at, one in enumerate(document.targets)),
+        *((("tiers", at), one.gaps) for at, one in enumerate(document.tiers)),
+    ]
+    for place, gaps in used:
+        for name in gaps:
+            if name not in known:
+                yield (*place, "gaps"), f"gap '{name}' is not listed under gaps"
+
+
+def _target_problems(document: PolicyDocument) -> Found:
+    levels = {level.id for level in document.severity.levels}
+    for at, target in enumerate(document.targets):
+        for path, message in _one_target(target, document, levels):
+            yield ("targets", at, *path), message
+
+
+def _one_target(
+    target: TargetDocument, document: PolicyDocument, levels: set[str]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    calendars = set(document.calendars)
+    if target.clock != ELAPSED and target.clock not in calendars:
+        known = ", ".join(sorted({ELAPSED, *calendars}))
+        yield ("clock",), f"calendar '{target.clock}' does not exist; known: {known}"
+    if target.regime is not None and target.regime.calendar not in calendars:
+        known = ", ".join(sorted(calendars))
+        message = f"calendar '{target.regime.calendar}' does not exist; known: {known}"
+        yield ("regime", "calendar"), message
+    for name in ("aim", "limit", "every"):
+        amount = getattr(target, name)
+        if amount is not None and amount.business_days and target.clock == ELAPSED:
+            yield (name,), "business days need a clock that names a calendar"
+    for test in target.when.tests:
+        if isinstance(test, Test) and test.fact == SEVERITY:
+            for value in test.values:
+                if value not in levels:
+                    yield ("when", SEVERITY), _unknown(value, levels)
+
+
+def _unknown(severity: str, levels: set[str]) -> str:
+    return f"severity '{severity}' does not exist; known: {', '.join(sorted(levels))}"
+
+
+def _resolve(
+    document: PolicyDocument, zone_name: str, zoneless: frozenset[str], decided: bool, prefix: str
+) -> Policy:
+    canonical = json.dumps(
+        {"document": document.model_dump(mode="json"), "zone": zone_name}, sort_keys=True
+    )
+    severity = document.severity
+    return Policy(
+        id=document.policy,
+        title=document.title,
+        document=document.document,
+        version=f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}",
+        levels=tuple(Level(**dict(level)) for level in severity.levels),
+        severity_rules=tuple(
+            SeverityRule(
+                taken_from=rule.taken_from,
+                when=rule.when,
+                level=rule.severity,
+                source=rule.source,
+                gaps=rule.gaps,
+            )
+            for rule in severity.rules
+        ),
+        exemptions=tuple(Exemption(**dict(one)) for one in document.exempt),
+        targets=tuple(_target(one, document) for one in document.targets),
+        calendars={name: one.to_schedule(name) for name, one in document.calendars.items()},
+        zone=zone_named(zone_name),
+        zone_name=zone_name,
+        zone_is_decided=decided,
+        zoneless=zoneless,
+        waiting={cause.value: effect for cause, effect in document.waiting.items()},
+        on_reopen=document.on_reopen,
+        at_risk_at=Fraction(str(document.at_risk_at)),
+        business_day=document.business_day,
+        duties=tuple(Duty(**dict(one)) for one in document.duties),
+        tiers=tuple(Tier(**dict(one)) for one in document.tiers),
+        gaps={one.id: Gap(**dict(one)) for one in document.gaps},
+        prefix=prefix,
+    )
+
+
+def _target(document: TargetDocument, policy: PolicyDocument) -> Target:
+    regime = document.regime
+    return Target(
+        metric=document.metric,
+        when=document.when,
+        calendar=None if document.clock == ELAPSED else document.clock,
+        aim=document.aim,
+        limit=document.limit or document.every,
+        regime=Regime(**dict(regime)) if regime else None,
+        strict=document.under,
+        commitment=document.commitment or policy.commitment,
+        source=document.source,
+        gaps=document.gaps,
+    )
