@@ -28,11 +28,12 @@ class Settings(BaseSettings):
     #: where the database, the secret key and the locks live
     data_dir: Path = Path(".deskclock")
     #: SQLAlchemy address of the database; empty: SQLite under the data dir
-    database_url: str = ""
+    database_url: Annotated[str, Field(repr=False)] = ""
     #: the file that holds the accounts
     config: Path = Path("deskclock.yaml")
-    #: interface and port of the web process
+    #: interface of the web process
     host: str = "127.0.0.1"
+    #: port of the web process
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
     #: what the vendors call; empty: the host and port above
     public_url: str = ""
@@ -42,13 +43,21 @@ class Settings(BaseSettings):
     webhook_max_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     #: accounts that one worker drains at the same time
     worker_threads: Annotated[int, Field(ge=1, le=64)] = 4
-    #: pause between two looks for due tickets
+    #: pause between two looks for due tickets, in seconds
     poll_seconds: Annotated[float, Field(gt=0, le=10)] = 0.05
-    #: how often an idle account's clock is compared with ours
+    #: how often an idle account's clock is compared with ours, in seconds
     clock_check_seconds: Annotated[float, Field(ge=0.5)] = 60.0
-    #: console or json
+    #: form of the log lines: console or json
     log_format: Literal["console", "json"] = "console"
+    #: the least grave lines that are shown: debug, info, warning or error
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("data_dir", "config")
+    @classmethod
+    def _of_home(cls, value: Path) -> Path:
+        if "?" in str(value):
+            raise ValueError("a path with '?' cannot stand in a database address; choose another")
+        return value.expanduser()
 
     @property
     def database(self) -> str:

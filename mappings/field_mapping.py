@@ -96,6 +96,16 @@ class Words:
         """A line for each word that could not be put into ours, without repetition."""
         return tuple(self._unknown)
 
+    @property
+    def plan_field(self) -> str | None:
+        """Field of the organization that names the plan."""
+        return self._mapping.plan_field
+
+    def names_status(self, status: str | None) -> bool:
+        """Whether the mapping says anything about a status."""
+        known = word(status)
+        return known in self._mapping.statuses or known in self._mapping.waiting
+
     def values(
         self,
         *,
@@ -114,9 +124,8 @@ class Words:
         values = {name: self.given(name, raw) for name, raw in inputs.items()}
         third_party = values.pop(THIRD_PARTY, None) is not None
         values.pop(REPORTED_AT, None)
-        cause = self._mapping.waiting.get(word(waiting))
         values[STATUS] = self.status(status)
-        values[WAITING] = Cause.THIRD_PARTY.value if third_party else cause
+        values[WAITING] = Cause.THIRD_PARTY.value if third_party else self.cause(waiting)
         values[PRIORITY] = self.priority(priority)
         values[CLASS] = self.ticket_class(kind, tags)
         values[CANCELLED] = next(
@@ -127,6 +136,10 @@ class Words:
     def status(self, status: str | None) -> str:
         """A `Status` value."""
         return self._look_up(self._mapping.statuses, status, "status") or Status.UNKNOWN.value
+
+    def cause(self, status: str | None) -> str | None:
+        """A `Cause` value; None when the ticket does not wait."""
+        return self._mapping.waiting.get(word(status))
 
     def priority(self, priority: str | None) -> str | None:
         """The rank, "1" the most severe; None when the helpdesk says nothing."""

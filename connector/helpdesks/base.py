@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from mappings.ticket import Change, Reply, Ticket
+from mappings.ticket import Change, Remark, Reply, Ticket
 
 JSONObject = dict[str, Any]  # raw vendor JSON; never leaves a helpdesk's folder
 
@@ -97,6 +97,8 @@ class History:
     changes: tuple[Change, ...]
     #: from this instant on `changes` is complete; None when only the replies are told
     known_since: datetime | None
+    #: what in it could not be read as it stands
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -56,10 +56,10 @@ def _time_of(text: str) -> int | None:
 
 
 def _well_written(text: str) -> str:
-    times = [_LOOSE_TIME.fullmatch(part) for part in re.split(r"-|\u2013|\u2014|to", text)]
-    if len(times) != 2 or not all(time and int(time["hour"]) <= 24 for time in times):
-        return "09:00-17:00"
-    return "-".join(f"{int(time['hour']):02}:{time['minute'] or '00'}" for time in times if time)
+    found = [_LOOSE_TIME.fullmatch(part) for part in re.split(r"-|\u2013|\u2014|to", text)]
+    times = [f"{int(time['hour']):02}:{time['minute'] or '00'}" for time in found if time]
+    right = len(times) == len(found) == 2 and all(_time_of(time) is not None for time in times)
+    return "-".join(times) if right else "09:00-17:00"
 
 
 def _checked_interval(text: str) -> str:

@@ -1,0 +1,152 @@
+"""The wiring: settings -> store -> helpdesks -> engine -> Flask. The only reader of the clock."""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy import Connection
+
+from connector.engine import accounts as engine_accounts
+from connector.engine.context import Account
+from connector.engine.intake import Intake
+from connector.errors import SettingsError
+from connector.helpdesks import available, open_helpdesk
+from connector.helpdesks.base import Hint
+from connector.runners.embedded import Worker
+from connector.settings import AccountSettings, Settings, load_accounts
+from connector.store.database import Database
+from connector.store.migrate import upgrade
+from mappings.document.fields import parse_fields
+from mappings.document.policy import load_policy
+from mappings.errors import MappingError
+from mappings.field_mapping import FieldMapping
+from mappings.policy import Policy
+from mappings.tags import own_tags
+from operations import health
+from webhooks import receiver
+
+VERSION = "0.1.0"
+
+
+def now() -> datetime:
+    """The instant now, for what has no helpdesk to ask: webhooks and the command line."""
+    return datetime.now(UTC)
+
+
+def create_app(settings: Settings) -> Flask:
+    """The web process: the vendors' door and the health pages. Raises `SettingsError`."""
+    app = Flask("deskclock")
+    database = Database(settings.database)
+    upgrade(database)
+    served = open_accounts(settings)
+    intake = Intake(database)
+    ourselves: dict[str, str] = {}
+
+    def accept(account: str, hint: Hint) -> None:
+        """The worker learns at its first call who we are there; then echoes are known."""
+        if hint.actor_id is not None and account not in ourselves:
+            with database.read() as conn:
+                user_id = engine_accounts.own_user_id(conn, account)
+            if user_id is not None:
+                ourselves[account] = user_id
+        intake.submit(account, hint, ourselves.get(account))
+
+    doors = {name: one.helpdesk for name, one in served.items()}
+    app.register_blueprint(receiver.blueprint(doors, accept, settings.webhook_max_bytes))
+    app.register_blueprint(health.blueprint(database))
+    return app
+
+
+def create_worker(settings: Settings) -> Worker:
+    """The worker process on this machine. Raises `SettingsError`."""
+    database = Database(settings.database)
+    upgrade(database)
+    served = open_accounts(settings)
+
+    def register(conn: Connection) -> None:
+        for one in served.values():
+            engine_accounts.register(conn, one.name, one.kind)
+
+    database.run(register)
+    if database.path is not None:  # SQLite: the lock on the data dir makes us the only worker
+        database.run(engine_accounts.void_leases)
+    return Worker(
+        database,
+        served,
+        threads=settings.worker_threads,
+        poll_seconds=settings.poll_seconds,
+        clock_check_seconds=settings.clock_check_seconds,
+    )
+
+
+def open_accounts(settings: Settings) -> dict[str, Account]:
+    """The accounts of the configuration, wired. Raises `SettingsError` naming what is wrong."""
+    return {
+        name: open_account(account, settings)
+        for name, account in load_accounts(settings.config).items()
+    }
+
+
+def open_account(account: AccountSettings, settings: Settings) -> Account:
+    """One account, wired to its helpdesk and its policy."""
+    try:
+        mapping = field_mapping(account.helpdesk, account.fields)
+        policy = named_policy(
+            account.policy, settings.data_dir, time_zone=account.time_zone, prefix=account.prefix
+        )
+    except MappingError as error:
+        raise SettingsError(f"account {account.name}: {error}") from None
+    return Account(
+        name=account.name,
+        kind=account.helpdesk,
+        helpdesk=open_helpdesk(account, mapping, now=now),
+        policy=policy,
+        mode=account.mode,
+        own_tags=own_tags([policy], account.prefix),
+    )
+
+
+def field_mapping(kind: str, path: Path | None) -> FieldMapping:
+    """The field mapping in a file, or the helpdesk's default one."""
+    if kind not in available():
+        known = ", ".join(available())
+        raise SettingsError(f"helpdesk '{kind}' is unknown; known: {known}")
+    if path is not None:
+        return parse_fields(_text(path), str(path))
+    default = files("mappings") / "fields" / f"{kind}.yaml"
+    return parse_fields(default.read_text(encoding="utf-8"), f"fields/{kind}.yaml")
+
+
+def named_policy(
+    name: str, data_dir: Path, *, time_zone: str | None, prefix: str = "sla_"
+) -> Policy:
+    """A policy by its name (the data dir comes before what is shipped) or by its file."""
+    text, file = _policy_text(name, data_dir)
+    return load_policy(text, file, time_zone=time_zone, prefix=prefix)
+
+
+def _policy_text(name: str, data_dir: Path) -> tuple[str, str]:
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        return _text(Path(name)), name
+    own = data_dir / "policies" / f"{name}.yaml"
+    if own.is_file():
+        return _text(own), str(own)
+    shipped = files("mappings") / "policies" / f"{name}.yaml"
+    with suppress(FileNotFoundError):
+        return shipped.read_text(encoding="utf-8"), f"policies/{name}.yaml"
+    known = sorted(
+        one.name.removesuffix(".yaml") for one in (files("mappings") / "policies").iterdir()
+    )
+    raise SettingsError(
+        f"policy '{name}' was not found; looked for {own} and among the shipped ones: "
+        f"{', '.join(known)}"
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from None

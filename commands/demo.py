@@ -1,0 +1,85 @@
+"""The demo: two local helpdesks, and the accounts that connect deskclock to them."""
+
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from connector.runners.supervisor import Program
+
+ACCOUNTS = {"zendesk": "demo-zendesk", "freshdesk": "demo-freshdesk"}
+MODES = {"zendesk": "own_fields", "freshdesk": "native"}
+SIGN_IN = {
+    "zendesk": {"client_id": "sandbox", "client_secret": "sandbox"},
+    "freshdesk": {"api_key": "sandbox"},
+}
+FILE = "demo.yaml"
+
+
+def helpdesk_url(kind: str, port: int) -> str:
+    """Where a demo helpdesk listens when deskclock itself is at `port`."""
+    return f"http://127.0.0.1:{port + 1 + sorted(ACCOUNTS, reverse=True).index(kind)}"
+
+
+def write_accounts(data_dir: Path, port: int) -> Path:
+    """The accounts file of the demo; secrets are kept from one start to the next."""
+    path = data_dir / FILE
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kept = _secrets(path)
+    accounts = {
+        name: {
+            "helpdesk": kind,
+            "base_url": helpdesk_url(kind, port),
+            "sign_in": SIGN_IN[kind],
+            "webhook": {"secrets": [kept.get(name) or secrets.token_urlsafe(32)]},
+            "policy": "user-support",
+            "time_zone": "Europe/London",
+            "mode": MODES[kind],
+        }
+        for kind, name in ACCOUNTS.items()
+    }
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        YAML().dump({"accounts": accounts}, file)
+    return path
+
+
+def _secrets(path: Path) -> dict[str, str]:
+    try:
+        found = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, OSError):
+        return {}
+    rows = (found or {}).get("accounts", {})
+    return {name: row["webhook"]["secrets"][0] for name, row in rows.items()}
+
+
+def helpdesks(data_dir: Path, port: int, environment: Mapping[str, str]) -> list[Program]:
+    """The two local helpdesks as processes."""
+    kept = _secrets(data_dir / FILE)
+    return [
+        Program(
+            name=f"sandbox {kind}",
+            command=[
+                *deskclock(),
+                "sandbox",
+                "--helpdesk",
+                kind,
+                "--data-dir",
+                str(data_dir),
+                "--port",
+                helpdesk_url(kind, port).rsplit(":", 1)[1],
+                "--webhook",
+                f"http://127.0.0.1:{port}/webhooks/{account}",
+            ],  # fmt: skip
+            environment={**environment, "DESKCLOCK_SANDBOX_WEBHOOK_SECRET": kept[account]},
+        )
+        for kind, account in ACCOUNTS.items()
+    ]
+
+
+def deskclock() -> list[str]:
+    """The `deskclock` command of this very installation."""
+    return [sys.executable, "-c", "from commands import main; main()"]

@@ -1,0 +1,56 @@
+"""`deskclock explain`: why a ticket's dates are what they are."""
+
+import json
+from pathlib import Path
+
+import click
+
+from app import open_account
+from commands.options import CONFIG, DATA_DIR, process_settings
+from connector.engine.explaining import explain_ticket
+from connector.errors import SettingsError
+from connector.settings import load_accounts
+from connector.store.database import Database
+from connector.store.migrate import upgrade
+from mappings.answer import as_json
+from mappings.evaluate import Evaluation
+
+
+@click.command()
+@click.argument("account")
+@click.argument("ticket")
+@click.option("--json", "as_json_text", is_flag=True, help="Print the evaluation as JSON.")
+@DATA_DIR
+@CONFIG
+def explain(
+    account: str, ticket: str, as_json_text: bool, data_dir: Path | None, config: Path | None
+) -> None:
+    """Look at TICKET of ACCOUNT now, and say how each of its dates comes about.
+
+    Nothing is written, neither to the helpdesk nor to the database.
+    """
+    settings = process_settings(data_dir=data_dir, config=config)
+    known = load_accounts(settings.config)
+    if account not in known:
+        names = ", ".join(sorted(known)) or "none"
+        raise SettingsError(f"account '{account}' is not in {settings.config}; known: {names}")
+    database = Database(settings.database)
+    upgrade(database)
+    found = explain_ticket(database, open_account(known[account], settings), ticket)
+    if as_json_text:
+        click.echo(json.dumps(as_json(found), indent=2, ensure_ascii=False))
+    else:
+        click.echo(_readable(found))
+
+
+def _readable(found: Evaluation) -> str:
+    answer = as_json(found)
+    lines = [f"Ticket {found.ticket.id} under {found.policy.title}, in {found.policy.zone_name}"]
+    for reason in answer["explanation"]:
+        source = f"  [{reason['source'].split('#', 1)[1]}]" if reason["source"] else ""
+        lines.append(f"  - {reason['text']}{source}")
+    if answer["gaps"]:
+        lines.append("Assumptions:")
+        lines.extend(f"  - {gap}" for gap in answer["gaps"])
+    lines.append(f"Tags: {', '.join(answer['tags']) or 'none'}")
+    return "\n".join(lines)

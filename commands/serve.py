@@ -1,0 +1,76 @@
+"""`deskclock web` and `deskclock worker`: one process each."""
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import structlog
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from app import create_app, create_worker
+from commands.options import CONFIG, DATA_DIR, PORT, process_settings
+from connector.runners.embedded import only_worker
+from connector.settings import Settings
+
+log = structlog.get_logger()
+
+
+class _Gunicorn(BaseApplication):  # type: ignore[misc]
+    """gunicorn around `create_app`, which runs after the fork so that no thread crosses it."""
+
+    def __init__(self, settings: Settings, options: Mapping[str, Any]) -> None:
+        self._settings = settings
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return create_app(self._settings)
+
+
+@click.command()
+@PORT
+@DATA_DIR
+@CONFIG
+def web(port: int | None, data_dir: Path | None, config: Path | None) -> None:
+    """Receive webhooks and answer health checks."""
+    settings = process_settings(port=port, data_dir=data_dir, config=config)
+    create_app(settings)  # a mistake in the settings is told here, before anything is forked
+    _Gunicorn(settings, gunicorn_options(settings)).run()
+
+
+def gunicorn_options(settings: Settings) -> dict[str, Any]:
+    """How the web process is served: one process, since SQLite has one writer."""
+    return {
+        "bind": f"{settings.host}:{settings.port}",
+        "worker_class": "gthread",
+        "workers": 1,
+        "threads": settings.web_threads,
+        "keepalive": 75,
+        "graceful_timeout": 8,
+        "loglevel": "warning",
+        "control_socket_disable": True,
+    }
+
+
+@click.command()
+@DATA_DIR
+@CONFIG
+def worker(data_dir: Path | None, config: Path | None) -> None:
+    """Look at tickets that are due and write what the policy promises."""
+    settings = process_settings(data_dir=data_dir, config=config)
+    lock = only_worker(settings.data_dir) if not settings.database_url else None
+    running = create_worker(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: running.stop())
+    log.info("worker started")
+    running.run()
+    log.info("worker stopped")
+    if lock is not None:
+        lock.release()

@@ -1,0 +1,1 @@
+"""What is done for an account and its tickets, and when."""

@@ -1,0 +1,218 @@
+"""Accounts: who may drain one (leases), how it stands (failures), and what its clock says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from sqlalchemy import Connection, and_, or_, select, update
+
+from connector.engine.context import Account
+from connector.errors import AccountError, RateLimited, SignInRefused
+from connector.helpdesks.base import ClockSample, Identity
+from connector.store.database import insert, now
+from connector.store.tables import account as account_table
+from connector.store.tables import ticket
+
+LEASE_SECONDS = 60.0
+RENEW_BELOW_SECONDS = 40.0
+HOLD_AFTER = 3  # failures in a row; one or two are weather
+FIRST_HOLD_SECONDS = 1.0
+LONGEST_HOLD_SECONDS = 300.0
+DEFAULT_RETRY_SECONDS = 10.0  # a 429 without Retry-After
+
+OFFSET_SAMPLES = 20
+OFFSET_APPLIED_ABOVE_SECONDS = 2.0
+STEP_SAMPLES = 3  # so many readings that agree with each other and not with the past are a step
+
+OK = "ok"
+HELD = "held"
+SIGN_IN_NEEDED = "sign_in_needed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lease:
+    """The right to drain an account until `until` (epoch seconds of the database's clock)."""
+
+    account: str
+    holder: str
+    fence: int
+    until: float
+
+
+def register(conn: Connection, name: str, kind: str) -> None:
+    """Make the account's row if there is none."""
+    row = insert(conn, account_table).values(name=name, kind=kind)
+    conn.execute(row.on_conflict_do_nothing(index_elements=["name"]))
+
+
+def know_ourselves(conn: Connection, name: str, identity: Identity) -> None:
+    """Remember who we are there, so that the echo of our own writes is known."""
+    conn.execute(
+        update(account_table)
+        .where(account_table.c.name == name)
+        .values(own_user_id=identity.user_id, vendor_account_id=identity.account_id)
+    )
+
+
+def own_user_id(conn: Connection, name: str) -> str | None:
+    """The helpdesk's id of the user that we are there; None before the first call."""
+    query = select(account_table.c.own_user_id).where(account_table.c.name == name)
+    return conn.scalar(query)
+
+
+def acquire(conn: Connection, name: str, holder: str) -> Lease | None:
+    """The lease, if nobody else holds a live one and the account is not held."""
+    at = now(conn)
+    free = or_(account_table.c.lease_holder.is_(None), account_table.c.lease_until <= at)
+    row = conn.execute(
+        update(account_table)
+        .where(account_table.c.name == name, free, account_table.c.held_until <= at)
+        .values(
+            lease_holder=holder,
+            lease_fence=account_table.c.lease_fence + 1,
+            lease_until=at + LEASE_SECONDS,
+        )
+        .returning(account_table.c.lease_fence)
+    ).first()
+    if row is None:
+        return None
+    return Lease(account=name, holder=holder, fence=row[0], until=at + LEASE_SECONDS)
+
+
+def renew(conn: Connection, lease: Lease) -> Lease | None:
+    """The lease with its full length again; None when it was lost."""
+    until = now(conn) + LEASE_SECONDS
+    changed = conn.execute(
+        update(account_table).where(_is_ours(lease)).values(lease_until=until)
+    ).rowcount
+    if not changed:
+        return None
+    return Lease(account=lease.account, holder=lease.holder, fence=lease.fence, until=until)
+
+
+def is_ours(conn: Connection, lease: Lease) -> bool:
+    """Whether the lease still stands; asked inside each transaction that rests on it."""
+    query = select(account_table.c.name).where(_is_ours(lease)).with_for_update(read=True)
+    return conn.execute(query).first() is not None
+
+
+def release(conn: Connection, lease: Lease) -> None:
+    """Give the lease back."""
+    conn.execute(
+        update(account_table).where(_is_ours(lease)).values(lease_holder=None, lease_until=0)
+    )
+
+
+def void_leases(conn: Connection) -> None:
+    """Free every lease. Only for a process that knows to be the only one (embedded)."""
+    conn.execute(update(account_table).values(lease_holder=None, lease_until=0))
+
+
+def _is_ours(lease: Lease) -> Any:
+    columns = account_table.c
+    return and_(
+        columns.name == lease.account,
+        columns.lease_holder == lease.holder,
+        columns.lease_fence == lease.fence,
+    )
+
+
+def succeeded(conn: Connection, name: str) -> None:
+    """A call went through: the account is fine."""
+    conn.execute(
+        update(account_table)
+        .where(
+            account_table.c.name == name,
+            or_(account_table.c.state != OK, account_table.c.failures > 0),
+        )
+        .values(state=OK, failures=0, held_until=0, last_error=None)
+    )
+
+
+def failed(conn: Connection, name: str, error: AccountError) -> float:
+    """The account cannot be used; returns the seconds for which it is held now."""
+    failures = 1 + (
+        conn.scalar(select(account_table.c.failures).where(account_table.c.name == name)) or 0
+    )
+    seconds = _hold(error, failures)
+    conn.execute(
+        update(account_table)
+        .where(account_table.c.name == name)
+        .values(
+            failures=failures,
+            state=_state(error, failures),
+            held_until=now(conn) + seconds,
+            last_error=str(error),
+        )
+    )
+    return seconds
+
+
+def _state(error: AccountError, failures: int) -> str:
+    if isinstance(error, SignInRefused):
+        return SIGN_IN_NEEDED
+    return HELD if failures >= HOLD_AFTER else OK
+
+
+def _hold(error: AccountError, failures: int) -> float:
+    """1 s doubling to 5 min after three failures; what the helpdesk asks for comes first."""
+    if isinstance(error, RateLimited):
+        return error.retry_after or DEFAULT_RETRY_SECONDS
+    if failures < HOLD_AFTER and not isinstance(error, SignInRefused):
+        return error.retry_after or 0.0
+    doubled = FIRST_HOLD_SECONDS * 2.0 ** min(failures - 1, 10)
+    return max(error.retry_after or 0.0, min(doubled, LONGEST_HOLD_SECONDS))
+
+
+def read_clock(
+    conn: Connection, account: Account, samples: Sequence[ClockSample], monotonic: float
+) -> float:
+    """Take new readings of the helpdesk's clock in; returns the offset in force, seconds.
+
+    `monotonic` is `time.monotonic()` now. A changed offset moves every timer with it.
+    """
+    row = conn.execute(
+        select(account_table.c.clock_offset, account_table.c.clock_samples).where(
+            account_table.c.name == account.name
+        )
+    ).one()
+    before, kept = float(row[0]), list(row[1] or [])
+    if not samples:
+        return before
+    at = now(conn)
+    # a Date header is cut to the second, so the clock read half a second more on average
+    fresh = [one.shown.timestamp() + 0.5 - (at - (monotonic - one.received)) for one in samples]
+    kept = _after_step([*kept, *fresh])[-OFFSET_SAMPLES:]
+    measured = median(kept)
+    applied = measured if abs(measured) > OFFSET_APPLIED_ABOVE_SECONDS else 0.0
+    if abs(applied - before) <= OFFSET_APPLIED_ABOVE_SECONDS and (applied == 0.0) == (
+        before == 0.0
+    ):
+        applied = before
+    conn.execute(
+        update(account_table)
+        .where(account_table.c.name == account.name)
+        .values(clock_offset=applied, clock_samples=kept, clock_checked_at=at)
+    )
+    if applied != before:
+        _move_timers(conn, account.name, applied - before, at)
+    return applied
+
+
+def _after_step(samples: list[float]) -> list[float]:
+    """Forget the past when the latest readings agree with each other and not with it."""
+    latest, past = samples[-STEP_SAMPLES:], samples[:-STEP_SAMPLES]
+    if len(latest) < STEP_SAMPLES or not past:
+        return samples
+    agree = max(latest) - min(latest) <= OFFSET_APPLIED_ABOVE_SECONDS
+    stepped = abs(median(latest) - median(past)) > OFFSET_APPLIED_ABOVE_SECONDS
+    return latest if agree and stepped else samples
+
+
+def _move_timers(conn: Connection, name: str, seconds: float, at: float) -> None:
+    conn.execute(
+        update(ticket)
+        .where(ticket.c.account == name, ticket.c.look_at > at)
+        .values(look_at=ticket.c.look_at - seconds)
+    )

@@ -1,0 +1,62 @@
+"""The record: what was decided and done for a ticket, a line each, and how it stands now."""
+
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from connector.store.database import insert as upsert
+from connector.store.database import now
+from connector.store.tables import evidence, history, ticket
+from mappings.answer import as_json
+from mappings.evaluate import Evaluation
+
+EVALUATED = "evaluated"
+WRITTEN = "written"
+CONFLICT = "conflict"
+FAILED = "failed"
+PARKED = "parked"
+GONE = "gone"
+
+# what makes an answer a new one; `at` and the wording of the explanation do not
+ANSWER = ("policy", "severity", "class", "tier", "state", "metrics", "tags", "gaps")
+
+
+def record(conn: Connection, account: str, ticket_id: str, kind: str, body: Any) -> None:
+    """Add a line to the record."""
+    conn.execute(
+        insert(evidence).values(
+            account=account, ticket_id=ticket_id, at=now(conn), kind=kind, body=body
+        )
+    )
+
+
+def keep_evaluation(conn: Connection, account: str, evaluation: Evaluation) -> None:
+    """Store the answer for showing, and record it if it differs from the one before."""
+    ticket_id, answer = evaluation.ticket.id, as_json(evaluation)
+    where = (ticket.c.account == account, ticket.c.ticket_id == ticket_id)
+    before = conn.scalar(select(ticket.c.evaluation).where(*where))
+    if before is None or any(before.get(name) != answer[name] for name in ANSWER):
+        record(conn, account, ticket_id, EVALUATED, {name: answer[name] for name in ANSWER})
+    level = evaluation.severity.level if evaluation.severity else None
+    due = evaluation.next_due_at
+    conn.execute(
+        update(ticket)
+        .where(*where)
+        .values(
+            evaluation=answer,
+            evaluated_at=evaluation.at.timestamp(),
+            state=answer["state"],
+            severity=level.id if level else None,
+            next_due_at=due.timestamp() if due else None,
+        )
+    )
+
+
+def keep_history(conn: Connection, account: str, ticket_id: str, body: Any) -> None:
+    """Store the journal of a ticket."""
+    row = upsert(conn, history).values(account=account, ticket_id=ticket_id, body=body)
+    conn.execute(
+        row.on_conflict_do_update(
+            index_elements=["account", "ticket_id"], set_={"body": row.excluded.body}
+        )
+    )

@@ -1,0 +1,159 @@
+"""One look at one ticket: what was seen, what it means, what is to be written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+
+from connector.engine import evidence, journal, schedule, writes
+from connector.engine.context import Account
+from connector.engine.schedule import Claim
+from connector.helpdesks.base import Desired, History, Observation, Plan, Reading
+from connector.store.tables import history, observation
+from mappings.evaluate import Evaluation, evaluate
+from mappings.ticket import Ticket
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Memory:
+    """What the store knows of a ticket before a look."""
+
+    past: journal.Past | None
+    observations: tuple[Observation, ...]
+    #: the newest row of `observation` that was read, so that later ones stay
+    newest: int
+
+
+NOTHING = Memory(past=None, observations=(), newest=0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """One ticket of a pass."""
+
+    claim: Claim
+    reading: Reading
+    past: journal.Past
+    newest: int
+    evaluation: Evaluation
+    wanted: Desired
+    plan: Plan | None
+    #: when to look again, epoch seconds of the database's clock; None: not before a hint
+    next_look: float | None
+
+    @property
+    def fingerprint(self) -> str:
+        """A short name for the desired values."""
+        return writes.fingerprint(self.wanted)
+
+
+def recall(conn: Connection, account: str, ticket_ids: Sequence[str]) -> dict[str, Memory]:
+    """What the store knows of these tickets."""
+    ids = list(ticket_ids)
+    bodies = dict(
+        conn.execute(
+            select(history.c.ticket_id, history.c.body).where(
+                history.c.account == account, history.c.ticket_id.in_(ids)
+            )
+        )
+        .tuples()
+        .all()
+    )
+    seen: dict[str, list[Any]] = {}
+    for row in conn.execute(
+        select(observation)
+        .where(observation.c.account == account, observation.c.ticket_id.in_(ids))
+        .order_by(observation.c.id)
+    ):
+        seen.setdefault(row.ticket_id, []).append(row)
+    return {one: _memory(bodies.get(one), seen.get(one, [])) for one in ids}
+
+
+def _memory(body: Mapping[str, Any] | None, rows: Sequence[Any]) -> Memory:
+    return Memory(
+        past=journal.from_body(body) if body else None,
+        observations=tuple(
+            Observation(
+                field=row.field,
+                before=row.before,
+                after=row.after,
+                at=datetime.fromtimestamp(row.at, UTC).replace(microsecond=0),
+            )
+            for row in rows
+        ),
+        newest=rows[-1].id if rows else 0,
+    )
+
+
+def look(
+    account: Account,
+    claim: Claim,
+    reading: Reading,
+    memory: Memory,
+    told: History | None,
+    *,
+    at: float,
+    offset: float,
+) -> Look:
+    """Evaluate a reading. `at` is the database's clock, `offset` the helpdesk's minus it."""
+    past = journal.extend(memory.past, reading, told, memory.observations)
+    ticket = journal.complete(reading.ticket, past)
+    now = max(datetime.fromtimestamp(at + offset, UTC), _latest(ticket))
+    evaluation = evaluate(ticket, account.policy, now)
+    wanted = writes.desired(evaluation, account)
+    writable = account.writes and reading.read_only is None
+    change = evaluation.next_change_at if reading.read_only is None else None
+    return Look(
+        claim=claim,
+        reading=reading,
+        past=past,
+        newest=memory.newest,
+        evaluation=evaluation,
+        wanted=wanted,
+        plan=account.helpdesk.plan(reading, wanted) if writable else None,
+        next_look=change.timestamp() - offset if change else None,
+    )
+
+
+def _latest(ticket: Ticket) -> datetime:
+    """No event of a ticket lies in the future, however far two clocks are apart."""
+    return max(
+        [ticket.created_at]
+        + [change.at for change in ticket.changes[-1:]]
+        + [reply.at for reply in ticket.replies[-1:]]
+    )
+
+
+def keep(conn: Connection, account: Account, done: Look) -> None:
+    """Store what a look has shown."""
+    ticket_id = done.claim.ticket_id
+    evidence.keep_history(conn, account.name, ticket_id, journal.to_body(done.past))
+    evidence.keep_evaluation(conn, account.name, done.evaluation)
+    if done.newest:
+        conn.execute(
+            delete(observation).where(
+                observation.c.account == account.name,
+                observation.c.ticket_id == ticket_id,
+                observation.c.id <= done.newest,
+            )
+        )
+
+
+def finish(conn: Connection, account: Account, done: Look, *, written: bool) -> None:
+    """A look ended well: store it and say when the next one is."""
+    keep(conn, account, done)
+    if written and done.plan is not None:
+        evidence.record(
+            conn, account.name, done.claim.ticket_id, evidence.WRITTEN, writes.written(done.plan)
+        )
+    schedule.ended(
+        conn,
+        account.name,
+        done.claim.ticket_id,
+        wanted=done.claim.wanted,
+        look_at=done.next_look,
+        seen_updated_at=done.reading.updated_at.timestamp(),
+        written_fingerprint=done.fingerprint if written else done.claim.written_fingerprint,
+    )

@@ -1,0 +1,222 @@
+"""When a ticket is looked at: claiming what is due, and when to look again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, case, exists, func, or_, select, update
+
+from connector.store.database import now, skip_locked
+from connector.store.tables import account as account_table
+from connector.store.tables import intent, ticket
+
+HINT, RETRY, BACKGROUND = RANKS = (0, 1, 2)
+FIRST_BACKOFF_SECONDS = 2.0
+LONGEST_BACKOFF_SECONDS = 300.0
+PARK_AFTER = 5  # failed looks in a row
+SUSPECT_AFTER = 2  # looks begun and never ended: the ticket may be what kills us
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A ticket that is to be looked at now."""
+
+    ticket_id: str
+    wanted: int
+    #: looks begun since the last that ended well, this one included
+    attempts: int
+    rank: int
+    seen_updated_at: float | None
+    written_fingerprint: str | None
+    #: when the ticket became due, epoch seconds
+    due_since: float
+    #: False when earlier looks began and left no trace of how they ended
+    ended: bool
+
+
+def _is_due(at: float) -> Any:
+    return and_(
+        ticket.c.look_at.is_not(None),
+        ticket.c.look_at <= at,
+        ticket.c.not_before <= at,
+        ticket.c.parked.is_(None),
+        ticket.c.open_intent.is_(None),
+    )
+
+
+def accounts_to_drain(conn: Connection, names: Sequence[str]) -> list[str]:
+    """The accounts that have something to do, are not held and are drained by nobody."""
+    at = now(conn)
+    columns = account_table.c
+    due = exists().where(ticket.c.account == columns.name, _is_due(at))
+    writing = exists().where(intent.c.account == columns.name)
+    query = select(columns.name).where(
+        columns.name.in_(list(names)),
+        columns.held_until <= at,
+        or_(columns.lease_holder.is_(None), columns.lease_until <= at),
+        or_(due, writing),
+    )
+    return [row[0] for row in conn.execute(query)]
+
+
+def is_due(conn: Connection, account: str) -> bool:
+    """Whether any ticket of the account is to be looked at now."""
+    query = select(ticket.c.ticket_id).where(ticket.c.account == account, _is_due(now(conn)))
+    return conn.execute(query.limit(1)).first() is not None
+
+
+def waiting(conn: Connection, account: str) -> tuple[int, float]:
+    """How many tickets are due (at most 100 are counted) and for how many seconds the oldest is."""
+    at = now(conn)
+    rows = (
+        select(ticket.c.look_at)
+        .where(ticket.c.account == account, _is_due(at))
+        .limit(100)
+        .subquery()
+    )
+    count, oldest = conn.execute(select(func.count(), func.min(rows.c.look_at))).one()
+    return int(count), at - float(oldest) if oldest is not None else 0.0
+
+
+def claim(conn: Connection, account: str, size: int, *, background_first: bool) -> list[Claim]:
+    """Up to `size` due tickets by rank and then by age; counts the attempt in this transaction."""
+    at = now(conn)
+    order = (RETRY, BACKGROUND, HINT) if background_first else RANKS
+    found: list[Claim] = []
+    for rank in order:
+        found += _due_of(conn, account, rank, at, size - len(found))
+    suspects = [one for one in found if not one.ended and one.attempts >= SUSPECT_AFTER]
+    found = suspects[:1] or found
+    ids = sorted(one.ticket_id for one in found)
+    if ids:
+        conn.execute(
+            update(ticket)
+            .where(ticket.c.account == account, ticket.c.ticket_id.in_(ids))
+            .values(attempts=ticket.c.attempts + 1, echo_at=None, last_error=None)
+        )
+    return found
+
+
+def _due_of(conn: Connection, account: str, rank: int, at: float, size: int) -> list[Claim]:
+    if size <= 0:
+        return []
+    query = (
+        _claims()
+        .where(ticket.c.account == account, ticket.c.rank == rank, _is_due(at))
+        .order_by(ticket.c.look_at)
+        .limit(size)
+    )
+    return [_claim(row, begun=1) for row in conn.execute(skip_locked(query))]
+
+
+def as_claimed(conn: Connection, account: str, ticket_id: str) -> Claim | None:
+    """A ticket as it was claimed for a bulk write that has come back."""
+    query = _claims().where(ticket.c.account == account, ticket.c.ticket_id == ticket_id)
+    row = conn.execute(query).first()
+    return _claim(row, begun=0) if row is not None else None
+
+
+def _claims() -> Select[Any]:
+    columns = ticket.c
+    return select(
+        columns.ticket_id,
+        columns.wanted,
+        columns.attempts,
+        columns.rank,
+        columns.seen_updated_at,
+        columns.written_fingerprint,
+        columns.look_at,
+        columns.last_error,
+    )
+
+
+def _claim(row: Row[Any], *, begun: int) -> Claim:
+    return Claim(
+        ticket_id=row.ticket_id,
+        wanted=row.wanted,
+        attempts=row.attempts + begun,
+        rank=row.rank,
+        seen_updated_at=row.seen_updated_at,
+        written_fingerprint=row.written_fingerprint,
+        due_since=row.look_at or 0.0,
+        ended=row.attempts == 0 or row.last_error is not None,
+    )
+
+
+def ended(
+    conn: Connection, account: str, ticket_id: str, *, wanted: int, look_at: float | None,
+    **values: Any,
+) -> None:  # fmt: skip
+    """A look ended well: look again at `look_at`, or now if a hint came meanwhile."""
+    at, columns = now(conn), ticket.c
+    echo = columns.echo_at if look_at is None else _least(conn, columns.echo_at, look_at)
+    echoed = case((columns.echo_at.is_(None), look_at), else_=echo)
+    conn.execute(
+        update(ticket)
+        .where(columns.account == account, columns.ticket_id == ticket_id)
+        .values(
+            look_at=case((columns.wanted == wanted, echoed), else_=at),
+            rank=HINT,
+            attempts=0,
+            not_before=0.0,
+            last_error=None,
+            parked=None,
+            **values,
+        )
+    )
+
+
+def _least(conn: Connection, left: Any, right: Any) -> Any:
+    return (func.min if conn.dialect.name == "sqlite" else func.least)(left, right)
+
+
+def again(
+    conn: Connection, account: str, claimed: Claim, error: str, *, park: bool = True
+) -> str | None:
+    """A look failed because of the ticket: try later, or park it; returns the reason if parked."""
+    delay = min(
+        FIRST_BACKOFF_SECONDS * 2.0 ** min(claimed.attempts - 1, 10), LONGEST_BACKOFF_SECONDS
+    )
+    parked = error if park and claimed.attempts >= PARK_AFTER else None
+    conn.execute(
+        update(ticket)
+        .where(ticket.c.account == account, ticket.c.ticket_id == claimed.ticket_id)
+        .values(not_before=now(conn) + delay, rank=RETRY, last_error=error, parked=parked)
+    )
+    return parked
+
+
+def _set(conn: Connection, account: str, ticket_id: str, **values: Any) -> None:
+    where = (ticket.c.account == account, ticket.c.ticket_id == ticket_id)
+    conn.execute(update(ticket).where(*where).values(**values))
+
+
+def left_alone(conn: Connection, account: str, ticket_id: str, reason: str) -> None:
+    """Nothing can be done for the ticket before a hint says that it has changed."""
+    _set(conn, account, ticket_id, look_at=None, attempts=0, rank=HINT, last_error=reason)
+
+
+def gone(conn: Connection, account: str, ticket_id: str, reason: str) -> None:
+    """The ticket is no more; its clocks are over. A later hint looks once more."""
+    left_alone(conn, account, ticket_id, reason)
+    _set(conn, account, ticket_id, evaluation=None, state="gone", next_due_at=None)
+
+
+def park(conn: Connection, account: str, ticket_id: str, reason: str) -> None:
+    """Leave the ticket alone until somebody asks for it."""
+    _set(conn, account, ticket_id, parked=reason, last_error=reason)
+
+
+def conflicted(conn: Connection, account: str, ticket_id: str, pause: float) -> None:
+    """Look again after `pause` seconds. A conflict is no failed attempt."""
+    _set(conn, account, ticket_id, attempts=0, rank=RETRY, not_before=now(conn) + pause)
+
+
+def untouched(conn: Connection, account: str, claims: Sequence[Claim]) -> None:
+    """Give claims back as they were: the account was to blame, not the tickets."""
+    ids = sorted(one.ticket_id for one in claims)
+    conn.execute(
+        update(ticket)
+        .where(ticket.c.account == account, ticket.c.ticket_id.in_(ids), ticket.c.attempts > 0)
+        .values(attempts=ticket.c.attempts - 1)
+    )

@@ -1,0 +1,172 @@
+"""Freshdesk as a `Helpdesk`."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from connector.errors import TicketNotFound
+from connector.helpdesks.base import (
+    Capabilities,
+    ClockSample,
+    Desired,
+    Hint,
+    History,
+    Identity,
+    Job,
+    Plan,
+    Reading,
+)
+from connector.helpdesks.freshdesk import plan as planning
+from connector.helpdesks.freshdesk import translate, webhook
+from connector.helpdesks.freshdesk.catalogue import Catalogue, read_catalogue
+from connector.helpdesks.freshdesk.client import Client
+from connector.helpdesks.freshdesk.history import Nobody, replies_of
+from connector.helpdesks.freshdesk.signin import sign_in
+from connector.http import Session
+from connector.settings import AccountSettings
+from mappings.field_mapping import FieldMapping, Words
+
+DEFAULT_RETRY_AFTER = 60.0  # seconds; limits are by the minute and the header can be missing
+
+
+class Freshdesk:
+    """One Freshdesk account."""
+
+    kind = "freshdesk"
+    capabilities = Capabilities(
+        read_batch=1,
+        write_batch=0,
+        safe_update=False,
+        tag_verbs=False,
+        delivery_ids=False,
+    )
+
+    def __init__(
+        self,
+        account: AccountSettings,
+        mapping: FieldMapping,
+        session: Session,
+        *,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
+        self.session = session
+        self._client = Client(session)
+        self._mapping = mapping
+        self._is_native = account.mode == "native"
+        self._robots = frozenset(account.robots)
+        self._secrets = [one.get_secret_value() for one in account.webhook.secrets]
+        self._header = account.webhook.header
+        self._now = now
+        self._catalogue: Catalogue | None = None
+        self._own_user_id: str | None = None
+
+    def identify(self) -> Identity:
+        """Say who we are there."""
+        agent = self._client.me()
+        contact = agent.get("contact")
+        name = contact.get("name") if isinstance(contact, dict) else None
+        self._own_user_id = str(agent["id"])
+        return Identity(user_id=self._own_user_id, name=str(name or ""))
+
+    def prepare(self) -> tuple[str, ...]:
+        """Read the ticket fields; a line for each mapped field that cannot be used."""
+        self._catalogue, lines = read_catalogue(self._client.ticket_fields(), self._mapping)
+        if self._is_native:
+            return tuple(line for line in lines if not _is_replaced(line))
+        return lines
+
+    def receive(self, headers: Mapping[str, str], body: bytes) -> Hint:
+        """Verify a delivery."""
+        return webhook.receive(
+            headers,
+            body,
+            secrets=self._secrets,
+            header=self._header,
+            mapping=self._mapping,
+            now=self._now() if self._now else None,
+        )
+
+    def read(self, ticket_id: str) -> Reading:
+        """Look at one ticket."""
+        raw = self._client.ticket(_plain_id(ticket_id))
+        words, fields = Words(self._mapping), self._fields()
+        return translate.reading(raw, fields, words, single=True, native=self._is_native)
+
+    def read_many(self, ticket_ids: Sequence[str]) -> Sequence[Reading]:
+        """Look at each ticket singly: Freshdesk has no read by ids."""
+        found = []
+        for ticket_id in ticket_ids:
+            try:
+                found.append(self.read(ticket_id))
+            except TicketNotFound:
+                continue
+        return found
+
+    def history(self, reading: Reading) -> History:
+        """Read all conversations; Freshdesk tells nothing of earlier values."""
+        conversations = self._client.conversations(reading.ticket.id)
+        nobody = Nobody.of(self._user_id(), self._robots)
+        return History(replies=replies_of(conversations, nobody), changes=(), known_since=None)
+
+    def plan(self, reading: Reading, desired: Desired) -> Plan | None:
+        """Desired minus observed."""
+        return planning.plan(reading, desired, self._fields(), native=self._is_native)
+
+    def write(self, plan: Plan) -> None:
+        """Write one ticket; nothing is sent when all there is to write are tags of an old read."""
+        if plan.body:
+            self._client.update(plan.ticket_id, plan.body)
+
+    def write_many(self, plans: Sequence[Plan]) -> Job:
+        """Not there: Freshdesk's bulk update writes the same values into every ticket."""
+        raise NotImplementedError("Freshdesk writes tickets singly; capabilities.write_batch is 0")
+
+    def jobs(self, job_ids: Sequence[str]) -> Sequence[Job]:  # noqa: ARG002
+        """None: there are no bulk writes."""
+        return ()
+
+    def clock_samples(self) -> Sequence[ClockSample]:
+        """The clock readings since the last call."""
+        return [
+            ClockSample(shown=shown, received=received)
+            for shown, received in self.session.clock_samples()
+        ]
+
+    def _fields(self) -> Catalogue:
+        if self._catalogue is None:
+            self.prepare()
+        return self._catalogue or Catalogue()
+
+    def _user_id(self) -> str:
+        return self._own_user_id or self.identify().user_id
+
+
+def connect(
+    account: AccountSettings,
+    mapping: FieldMapping,
+    *,
+    now: Callable[[], datetime] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Freshdesk:
+    """The account that the settings describe. Raises `SettingsError`; makes no call.
+
+    `now` dates what deliveries observe; without it they observe nothing.
+    """
+    session = Session(
+        account.base_url or f"https://{account.subdomain}.freshdesk.com",
+        authorizer=sign_in(account.sign_in),
+        default_retry_after=DEFAULT_RETRY_AFTER,
+        sleep=sleep,
+    )
+    return Freshdesk(account, mapping, session, now=now)
+
+
+def _is_replaced(line: str) -> bool:
+    return any(line.startswith(f"output {name}:") for name in translate.REPLACED_BY_NATIVE)
+
+
+def _plain_id(ticket_id: str) -> str:
+    """Ids come from deliveries; nothing but digits may reach a path."""
+    if not (ticket_id.isascii() and ticket_id.isdigit()):
+        raise TicketNotFound(f"'{ticket_id[:40]}' is no id of a Freshdesk ticket")
+    return ticket_id

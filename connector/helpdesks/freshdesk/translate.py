@@ -1,0 +1,201 @@
+"""Freshdesk's JSON -> our `Ticket` and `Reading`. Pure; Freshdesk's words live here."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from connector.helpdesks.base import Counters, JSONObject, Reading
+from connector.helpdesks.freshdesk.catalogue import Catalogue, offline
+from connector.helpdesks.freshdesk.history import Nobody, replies_of
+from mappings.errors import MappingError
+from mappings.field_mapping import REPORTED_AT, FieldMapping, Words, instant, plain
+from mappings.ticket import CANCELLED, STATUS, WAITING, Change, Reply, Status, Ticket
+
+# Keys of a ticket that end it -> why it is cancelled.
+ENDED = {"deleted": "deleted", "spam": "spam"}
+ARCHIVED = "archived"
+# In native mode: our answer -> Freshdesk's own date, and the answers that this date replaces.
+NATIVE = {"first_response_due_at": "fr_due_by", "resolution_due_at": "due_by"}
+REPLACED_BY_NATIVE = frozenset({*NATIVE, "first_response_due_on", "resolution_due_on"})
+_SOLVED = ("resolved_at", "closed_at")
+EXPECTED = (
+    "expected a Freshdesk ticket, with 'id', 'status' and 'created_at', as "
+    "GET /api/v2/tickets/{id} returns it, or an array of those"
+)
+
+
+def tickets(
+    document: Any,
+    mapping: FieldMapping,
+    *,
+    own_user_id: str | None = None,
+    robots: frozenset[str] = frozenset(),
+) -> Iterator[Ticket]:
+    """Every ticket of a document as the vendor's API returns it.
+
+    Taking one that is none raises `MappingError`; the next can still be taken.
+    """
+    nobody = Nobody.of(own_user_id, robots)
+    return map(partial(_alone, mapping=mapping, nobody=nobody), _spread(document))
+
+
+def reading(
+    raw: JSONObject, catalogue: Catalogue, words: Words, *, single: bool, native: bool = False
+) -> Reading:
+    """One look at a ticket, with what its figures tell of the past.
+
+    `native`: Freshdesk's own due dates stand for the fields of our first response and resolution.
+    """
+    stats = _object(raw.get("stats"))
+    ticket = _ticket(raw, catalogue, words)
+    ticket = replace(
+        ticket,
+        replies=_stated_replies(ticket, stats),
+        changes=tuple(_inferred(ticket, stats)),
+        remarks=words.remarks,
+    )
+    return Reading(
+        ticket=ticket,
+        updated_at=instant(raw.get("updated_at")) or ticket.created_at,
+        counters=Counters(
+            latest_comment_at=instant(stats.get("agent_responded_at")),
+            status_updated_at=instant(stats.get("status_updated_at")),
+        ),
+        fields=_written(raw, catalogue, native),
+        tags=frozenset(_tags(raw)),
+        read_only=ticket.values[CANCELLED] or (ARCHIVED if raw.get(ARCHIVED) is True else None),
+        single=single,
+        raw={
+            "tags": _tags(raw),
+            "due_by": raw.get("due_by"),
+            "fr_due_by": raw.get("fr_due_by"),
+        },
+    )
+
+
+def _written(raw: JSONObject, catalogue: Catalogue, native: bool) -> dict[str, str | None]:
+    custom = _object(raw.get("custom_fields"))
+    found = {name: plain(custom.get(out.name)) for name, out in catalogue.outputs.items()}
+    if not native:
+        return found
+    own = {name: value for name, value in found.items() if name not in REPLACED_BY_NATIVE}
+    dates = {name: instant(raw.get(key)) for name, key in NATIVE.items()}
+    return own | {name: text_of(at) if at else None for name, at in dates.items()}
+
+
+def text_of(at: datetime) -> str:
+    """An instant as Freshdesk takes it and as our fields hold it."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _ticket(raw: JSONObject, catalogue: Catalogue, words: Words) -> Ticket:
+    created_at = instant(raw.get("created_at"))
+    if created_at is None or plain(raw.get("id")) is None or "status" not in raw:
+        raise MappingError(EXPECTED)
+    for name, wanted in catalogue.missing.items():
+        words.remark("field_missing", name, wanted)
+    source = plain(raw.get("source"))
+    company = _object(raw.get("company"))
+    reported = catalogue.inputs.get(REPORTED_AT)
+    return Ticket(
+        id=str(raw["id"]),
+        created_at=created_at,
+        reported_at=words.reported_at(created_at, _given(raw, reported) if reported else None),
+        channel=words.channel(source),
+        values=_values(raw, catalogue, words),
+        mapped=frozenset(catalogue.inputs) - {REPORTED_AT},
+        outbound=words.is_outbound(source),
+        organization=plain(raw.get("company_id")) or plain(company.get("id")),
+        plan=words.plan(_tags(raw), (), _company_plan(company, words.plan_field)),
+    )
+
+
+def _values(raw: JSONObject, catalogue: Catalogue, words: Words) -> dict[str, str | None]:
+    values = words.values(
+        status=plain(raw.get("status")),
+        waiting=plain(raw.get("status")),
+        priority=plain(raw.get("priority")),
+        kind=plain(raw.get("type")),
+        tags=_tags(raw),
+        inputs={name: _given(raw, key) for name, key in catalogue.inputs.items()},
+    )
+    ended = next((why for key, why in ENDED.items() if raw.get(key) is True), None)
+    values[CANCELLED] = ended or values[CANCELLED]
+    return values
+
+
+def _given(raw: JSONObject, key: str) -> Any:
+    if key == "description":
+        # that there is one is all that a policy asks of it; texts are not kept
+        return "filled" if plain(raw.get("description_text") or raw.get(key)) else None
+    custom = _object(raw.get("custom_fields"))
+    return custom[key] if key in custom else raw.get(key)
+
+
+def _company_plan(company: JSONObject, field: str | None) -> Any:
+    """Accounts of long standing have names without `cf_`."""
+    custom = _object(company.get("custom_fields"))
+    return (custom.get(field) or custom.get(f"cf_{field}")) if field else None
+
+
+def _stated_replies(ticket: Ticket, stats: JSONObject) -> tuple[Reply, ...]:
+    """The first and the last response; those between are not told."""
+    found = {
+        at
+        for key in ("first_responded_at", "agent_responded_at")
+        if (at := instant(stats.get(key))) is not None and at >= ticket.created_at
+    }
+    return tuple(Reply(at=at) for at in sorted(found))
+
+
+def _inferred(ticket: Ticket, stats: JSONObject) -> Iterator[Change]:
+    """The present status stands since the figures' instant; what stood before is not told."""
+    since = _status_since(ticket.status, stats)
+    if since is None or since <= ticket.created_at or ticket.status is Status.OPEN:
+        return
+    yield Change(
+        at=since, field=STATUS, before=Status.OPEN.value, after=ticket.status.value, inferred=True
+    )
+    if ticket.values[WAITING] is not None:
+        after = ticket.values[WAITING]
+        yield Change(at=since, field=WAITING, before=None, after=after, inferred=True)
+
+
+def _status_since(status: Status, stats: Mapping[str, Any]) -> datetime | None:
+    keys = {Status.SOLVED: _SOLVED, Status.CLOSED: _SOLVED, Status.PENDING: ("pending_since",)}
+    found = (instant(stats.get(key)) for key in (*keys.get(status, ()), "status_updated_at"))
+    return next((at for at in found if at is not None), None)
+
+
+def _spread(document: Any) -> Iterator[Any]:
+    if isinstance(document, list):
+        for one in document:
+            yield from _spread(one)
+    elif isinstance(document, dict) and isinstance(document.get("tickets"), list):
+        yield from document["tickets"]
+    elif isinstance(document, dict) and isinstance(document.get("ticket"), dict):
+        yield {**document, **document["ticket"]}
+    else:
+        yield document
+
+
+def _alone(raw: Any, *, mapping: FieldMapping, nobody: Nobody) -> Ticket:
+    if not isinstance(raw, dict):
+        raise MappingError(EXPECTED)
+    ticket = reading(raw, offline(mapping), Words(mapping), single=True).ticket
+    conversations = raw.get("conversations")
+    if not isinstance(conversations, list):
+        return ticket
+    rows = [row for row in conversations if isinstance(row, dict)]
+    return replace(ticket, replies=replies_of(rows, nobody)) if rows else ticket
+
+
+def _tags(raw: JSONObject) -> list[str]:
+    tags = raw.get("tags")
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+
+
+def _object(value: Any) -> JSONObject:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,114 @@
+"""Which of a Zendesk account's ticket fields are ours to read and to write."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from connector.helpdesks.base import JSONObject
+from mappings.field_mapping import FieldMapping, OutputType
+
+# Ticket field type -> key of the ticket; every other field stands in custom_fields by its id.
+SYSTEM_FIELDS = {
+    "subject": "subject",
+    "description": "description",
+    "status": "status",
+    "custom_status": "custom_status_id",
+    "priority": "priority",
+    "tickettype": "type",
+    "group": "group_id",
+    "assignee": "assignee_id",
+}
+# Keys of a ticket that an input may name directly.
+TICKET_KEYS = frozenset(SYSTEM_FIELDS.values()) | {
+    "brand_id",
+    "due_at",
+    "external_id",
+    "organization_id",
+    "satisfaction_rating",
+    "ticket_form_id",
+}
+# Zendesk has no field for an instant, only for a day.
+FITTING = {
+    OutputType.DATE: ("date", "text", "regexp"),
+    OutputType.INSTANT: ("text", "regexp"),
+    OutputType.OPTION: ("tagger", "text", "regexp"),
+    OutputType.TEXT: ("text", "textarea", "regexp"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputField:
+    """One ticket field that receives one of our answers."""
+
+    id: str
+    #: the options of a drop-down; None where any text goes
+    options: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Catalogue:
+    """The account's fields by our names."""
+
+    #: our name -> id of a custom field, or key of the ticket
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, OutputField] = field(default_factory=dict)
+    #: mapped inputs that the account does not have: our name -> what the mapping calls it
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_catalogue(
+    fields: Iterable[JSONObject], mapping: FieldMapping
+) -> tuple[Catalogue, tuple[str, ...]]:
+    """The catalogue, and a line for the admin for each mapped field that cannot be used."""
+    known = _by_id_and_title(fields)
+    inputs, missing, outputs, lines = {}, {}, {}, []
+    for name, wanted in mapping.inputs.items():
+        is_known = wanted.field in known or wanted.field in TICKET_KEYS
+        key = _input_key(known.get(wanted.field), wanted.field)
+        if key is None or not is_known:
+            missing[name] = wanted.field
+            lines.append(f"input {name}: the account has no ticket field '{wanted.field}'")
+        else:
+            inputs[name] = key
+    for name, target in mapping.outputs.items():
+        found = known.get(target.field)
+        if found is None:
+            lines.append(f"output {name}: the account has no ticket field '{target.field}'")
+        elif found.get("type") not in FITTING[target.type]:
+            fitting = " or ".join(FITTING[target.type])
+            lines.append(
+                f"output {name}: ticket field '{target.field}' is of type {found.get('type')}; "
+                f"it must be {fitting}"
+            )
+        else:
+            outputs[name] = OutputField(id=str(found["id"]), options=_options(found))
+    return Catalogue(inputs=inputs, outputs=outputs, missing=missing), tuple(lines)
+
+
+def offline(mapping: FieldMapping) -> Catalogue:
+    """What can be said without asking the account: fields that are named by id or by key."""
+    keys = {name: _input_key(None, wanted.field) for name, wanted in mapping.inputs.items()}
+    return Catalogue(
+        inputs={name: key for name, key in keys.items() if key is not None},
+        missing={name: mapping.inputs[name].field for name, key in keys.items() if key is None},
+    )
+
+
+def _by_id_and_title(fields: Iterable[JSONObject]) -> dict[str, JSONObject]:
+    """An id wins over a title, an active field over one that was switched off."""
+    usable = [one for one in fields if one.get("id") is not None]
+    usable.sort(key=lambda one: one.get("active") is not False)
+    titles = {str(one.get("title")): one for one in usable}
+    return titles | {str(one["id"]): one for one in usable}
+
+
+def _input_key(found: JSONObject | None, name: str) -> str | None:
+    if found is not None:
+        return SYSTEM_FIELDS.get(str(found.get("type")), str(found["id"]))
+    return name if name in TICKET_KEYS or name.isdigit() else None
+
+
+def _options(found: JSONObject) -> frozenset[str] | None:
+    if found.get("type") != "tagger":
+        return None
+    options = found.get("custom_field_options") or []
+    return frozenset(str(one.get("value")) for one in options if isinstance(one, dict))

@@ -1,0 +1,214 @@
+"""Zendesk's JSON -> our `Ticket` and `Reading`. Pure; Zendesk's words live here."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from connector.helpdesks.base import Counters, History, JSONObject, Reading
+from connector.helpdesks.zendesk.catalogue import Catalogue, offline, read_catalogue
+from connector.helpdesks.zendesk.history import Nobody, history_of, replies_of
+from connector.helpdesks.zendesk.values import DELETED, object_of, state_of, tags_of, values_of
+from mappings.errors import MappingError
+from mappings.field_mapping import REPORTED_AT, FieldMapping, Words, instant, plain
+from mappings.ticket import DONE, STATUS, WAITING, Change, Reply, Status, Ticket
+
+READ_ONLY = frozenset({"closed", DELETED})
+SIDELOADS = ("metric_sets", "audits", "comments", "organizations", "users", "ticket_fields")
+EXPECTED = (
+    "expected a Zendesk ticket, with 'id' and 'created_at', as GET /api/v2/tickets/{id} returns "
+    'it: the bare object, or {"ticket": {…}} or {"tickets": […]} with sideloads beside it'
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sideloads:
+    """What stands beside tickets, by id."""
+
+    metric_sets: Mapping[str, JSONObject] = field(default_factory=dict)
+    users: Mapping[str, JSONObject] = field(default_factory=dict)
+    organizations: Mapping[str, JSONObject] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, document: JSONObject) -> "Sideloads":
+        """The sideloads of a response."""
+        return cls(
+            metric_sets=_by(document.get("metric_sets"), "ticket_id"),
+            users=_by(document.get("users"), "id"),
+            organizations=_by(document.get("organizations"), "id"),
+        )
+
+
+def tickets(
+    document: Any,
+    mapping: FieldMapping,
+    *,
+    own_user_id: str | None = None,
+    robots: frozenset[str] = frozenset(),
+) -> Iterator[Ticket]:
+    """Every ticket of a document as the vendor's API returns it.
+
+    Taking one that is none raises `MappingError`; the next can still be taken.
+    """
+    nobody = Nobody.of(own_user_id, robots)
+    return map(partial(_alone, mapping=mapping, nobody=nobody), _spread(document))
+
+
+def reading(raw: JSONObject, beside: Sideloads, catalogue: Catalogue, words: Words) -> Reading:
+    """One look at a ticket, with what its metrics tell of the past."""
+    ticket_id = str(raw["id"])
+    metrics = beside.metric_sets.get(ticket_id) or object_of(raw.get("metric_set"))
+    state = state_of(raw)
+    found = _ticket(raw, state, beside, catalogue, words)
+    found = replace(
+        found,
+        replies=_first_reply(found, metrics),
+        changes=tuple(_inferred(found, metrics)),
+        remarks=words.remarks,
+    )
+    status = str(raw.get("status") or "").lower()
+    return Reading(
+        ticket=found,
+        updated_at=instant(raw.get("updated_at")) or found.created_at,
+        counters=_counters(metrics),
+        fields={name: plain(state.get(out.id)) for name, out in catalogue.outputs.items()},
+        tags=frozenset(state["tags"]),
+        read_only=status if status in READ_ONLY else None,
+        raw={"updated_stamp": raw.get("updated_at"), "state": _known(state, catalogue)},
+    )
+
+
+def _ticket(
+    raw: JSONObject, state: JSONObject, beside: Sideloads, catalogue: Catalogue, words: Words
+) -> Ticket:
+    created_at = instant(raw.get("created_at"))
+    if created_at is None:
+        raise MappingError(EXPECTED)
+    for name, wanted in catalogue.missing.items():
+        words.remark("field_missing", name, wanted)
+    organization = plain(raw.get("organization_id"))
+    theirs = beside.organizations.get(organization or "", {})
+    channel = plain(object_of(raw.get("via")).get("channel"))
+    reported = catalogue.inputs.get(REPORTED_AT)
+    return Ticket(
+        id=str(raw["id"]),
+        created_at=created_at,
+        reported_at=words.reported_at(created_at, state.get(reported) if reported else None),
+        channel=words.channel(channel),
+        values=values_of(state, catalogue, words),
+        mapped=frozenset(catalogue.inputs) - {REPORTED_AT},
+        outbound=words.is_outbound(channel),
+        organization=organization,
+        plan=words.plan(
+            state["tags"],
+            tags_of(theirs.get("tags")),
+            object_of(theirs.get("organization_fields")).get(words.plan_field or ""),
+        ),
+    )
+
+
+def _first_reply(ticket: Ticket, metrics: JSONObject) -> tuple[Reply, ...]:
+    minutes = object_of(metrics.get("reply_time_in_minutes")).get("calendar")
+    if isinstance(minutes, bool) or not isinstance(minutes, (int, float)) or minutes < 0:
+        return ()
+    return (Reply(at=ticket.created_at + timedelta(minutes=int(minutes)), exact=False),)
+
+
+def _inferred(ticket: Ticket, metrics: JSONObject) -> Iterator[Change]:
+    """The present status stands since the metrics' instant; what stood before is not told."""
+    done = ticket.status in DONE
+    since = instant(metrics.get("solved_at")) if done else None
+    since = since or instant(metrics.get("status_updated_at"))
+    if since is None or since <= ticket.created_at or ticket.status in (Status.NEW, Status.OPEN):
+        return
+    yield Change(
+        at=since, field=STATUS, before=Status.OPEN.value, after=ticket.status.value, inferred=True
+    )
+    if ticket.values[WAITING] is not None:
+        after = ticket.values[WAITING]
+        yield Change(at=since, field=WAITING, before=None, after=after, inferred=True)
+
+
+def _counters(metrics: JSONObject) -> Counters:
+    return Counters(
+        replies=_count(metrics.get("replies")),
+        reopens=_count(metrics.get("reopens")),
+        latest_comment_at=instant(metrics.get("latest_comment_added_at")),
+        status_updated_at=instant(metrics.get("status_updated_at")),
+    )
+
+
+def _known(state: Mapping[str, Any], catalogue: Catalogue) -> JSONObject:
+    """Only what the history needs to start from; never a text that is not mapped."""
+    keys = ("status", "custom_status_id", "priority", "type", "tags", *catalogue.inputs.values())
+    return {key: state.get(key) for key in keys}
+
+
+# --- documents without network -------------------------------------------------------------------
+
+
+def _spread(document: Any) -> Iterator[tuple[Any, JSONObject]]:
+    """Each thing that should be a ticket, with the document that it stands in."""
+    if isinstance(document, list):
+        for one in document:
+            yield from _spread(one)
+    elif isinstance(document, dict) and isinstance(document.get("tickets"), list):
+        for one in document["tickets"]:
+            yield one, document
+    elif isinstance(document, dict) and "ticket" in document:
+        yield document["ticket"], document
+    else:
+        yield document, document if isinstance(document, dict) else {}
+
+
+def _alone(pair: tuple[Any, JSONObject], *, mapping: FieldMapping, nobody: Nobody) -> Ticket:
+    raw, document = pair
+    if not isinstance(raw, dict) or not plain(raw.get("id")):
+        raise MappingError(EXPECTED)
+    document = {name: raw.get(name) or document.get(name) for name in SIDELOADS}
+    words, beside = Words(mapping), Sideloads.of(document)
+    catalogue = _catalogue(document, mapping)
+    ticket = reading(raw, beside, catalogue, words).ticket
+    past: History | None = None
+    if audits := _about(document["audits"], ticket.id):
+        past = history_of(ticket, state_of(raw), audits, beside.users, catalogue, words, nobody)
+    elif comments := _about(document["comments"], ticket.id):
+        replies = replies_of(comments, beside.users, words, nobody)
+        past = History(replies=replies, changes=ticket.changes, known_since=None)
+    if past is None:
+        return ticket
+    return replace(
+        ticket,
+        replies=past.replies,
+        changes=past.changes,
+        known_since=past.known_since,
+        remarks=words.remarks,
+    )
+
+
+def _catalogue(document: JSONObject, mapping: FieldMapping) -> Catalogue:
+    fields = document["ticket_fields"]
+    if isinstance(fields, list):
+        return read_catalogue([one for one in fields if isinstance(one, dict)], mapping)[0]
+    return offline(mapping)
+
+
+def _about(rows: Any, ticket_id: str) -> Sequence[JSONObject]:
+    """The rows of one ticket; a row that names none belongs to the only ticket there is."""
+    if not isinstance(rows, list):
+        return ()
+    return [
+        row
+        for row in rows
+        if isinstance(row, dict) and str(row.get("ticket_id", ticket_id)) == ticket_id
+    ]
+
+
+def _by(rows: Any, key: str) -> dict[str, JSONObject]:
+    rows = rows if isinstance(rows, list) else []
+    return {str(row[key]): row for row in rows if isinstance(row, dict) and row.get(key)}
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,370 @@
+"""The way out to a helpdesk: sign-in, time-outs, short repeats, and errors that say what to do."""
+
+import json
+import math
+import ssl
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Protocol
+
+import requests
+import tenacity
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from connector.errors import (
+    ConnectorError,
+    HelpdeskUnreachable,
+    OutcomeUnknown,
+    RateLimited,
+    SignInRefused,
+    WriteConflict,
+)
+
+CONNECT_TIMEOUT = 3.05  # seconds; just above a multiple of TCP's first retransmission
+TOTAL_TIMEOUT = 10.0  # seconds that one request may take; a lease must outlive it
+READ_TIMEOUT = TOTAL_TIMEOUT - CONNECT_TIMEOUT
+MAX_BODY = 32 * 1024 * 1024  # bytes, unpacked; a page of 100 tickets with audits stays far below
+MAX_REPEATS = 2
+MAX_WAIT = 3.0  # seconds of waiting between the tries of one call, in all
+MAX_RETRY_AFTER = 3600.0  # seconds; absurd values have been seen in the wild
+MAX_CLOCK_SAMPLES = 100
+POOL = 8  # connections kept per host
+
+_NEVER_SENT = (NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationError)
+_SLOW = requests.ConnectTimeout
+_backoff = tenacity.wait_exponential_jitter(multiplier=0.25, max=1.0, jitter=0.25)
+
+
+class Authorizer(Protocol):
+    """How requests prove who we are."""
+
+    def authorization(self) -> str:
+        """The value of the `Authorization` header. May raise an `AccountError`."""
+
+    def renew(self, refused: str, /) -> bool:
+        """Whether a value other than `refused` can be had now."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """A response that is the vendor client's to judge: 2xx, or a 4xx about what was asked."""
+
+    status: int
+    #: names in any case
+    headers: Mapping[str, str]
+    #: the JSON value; None when the body is empty or is no JSON
+    data: Any
+
+    @property
+    def ok(self) -> bool:
+        """Whether the helpdesk did what it was asked."""
+        return 200 <= self.status < 300
+
+
+def _nobody(_answer: Answer) -> bool:
+    return False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Call:
+    method: str
+    path: str
+    #: the path without ids, for counts and messages
+    template: str
+    params: Mapping[str, str] | None
+    body: Any
+    repeatable: bool
+    did_nothing: Callable[[Answer], bool]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.template}"
+
+
+class _Failed(Exception):
+    """One try failed: with which error, and whether the next may follow at once."""
+
+    def __init__(
+        self, error: ConnectorError, *, repeat: bool = False, wait: float | None = None
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.repeat = repeat and (wait is None or wait <= MAX_WAIT)
+        self.wait = wait
+
+
+class Session:
+    """One account's connection to one address. Safe to use from several threads.
+
+    A call raises `HelpdeskUnreachable`, `RateLimited`, `SignInRefused` and, for a write,
+    `OutcomeUnknown`; everything else comes back as an `Answer`.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        authorizer: Authorizer | None = None,
+        default_retry_after: float = 10.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        #: (method, path without ids, status; 0 without an answer) -> number of requests
+        self.calls: Counter[tuple[str, str, int]] = Counter()
+        self._authorizer = authorizer
+        self._default_retry_after = default_retry_after
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._clock: deque[tuple[datetime, float]] = deque(maxlen=MAX_CLOCK_SAMPLES)
+        self._http = _new_http()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        template: str | None = None,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        repeatable: bool | None = None,
+        did_nothing: Callable[[Answer], bool] = _nobody,
+    ) -> Answer:
+        """Send one request and, where that is harmless, repeat it.
+
+        `repeatable`: doing it twice is no different from once (default: GET only).
+        `did_nothing`: recognises an answer that says that the write certainly did not happen.
+        """
+        call = _Call(
+            method=method,
+            path=path,
+            template=template or path,
+            params=params,
+            body=body,
+            repeatable=method == "GET" if repeatable is None else repeatable,
+            did_nothing=did_nothing,
+        )
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_may_repeat),
+            wait=_wait,
+            stop=_enough,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return retrying(self._try, call)
+        except _Failed as failed:
+            raise failed.error from None
+
+    def clock_samples(self) -> list[tuple[datetime, float]]:
+        """Each `Date` header since the last call, with `time.monotonic()` when it arrived."""
+        with self._lock:
+            samples = list(self._clock)
+            self._clock.clear()
+        return samples
+
+    def _try(self, call: _Call) -> Answer:
+        authorization = self._authorizer.authorization() if self._authorizer else None
+        answer = self._send(call, authorization)
+        refused = answer.status == 401 and authorization is not None
+        if refused and self._authorizer and self._authorizer.renew(authorization or ""):
+            answer = self._send(call, self._authorizer.authorization())
+        self._judge(call, answer)
+        return answer
+
+    def _send(self, call: _Call, authorization: str | None) -> Answer:
+        status = 0
+        try:
+            with self._http.request(
+                call.method,
+                self.base_url + call.path,
+                params=call.params,
+                json=call.body,
+                auth=_Header(authorization),
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                status = response.status_code
+                self._note_clock(response)
+                return _answer(call, response)
+        except requests.RequestException as error:
+            raise _no_answer(call, error) from None
+        finally:
+            with self._lock:
+                self.calls[call.method, call.template, status] += 1
+
+    def _note_clock(self, response: requests.Response) -> None:
+        shown = _http_date(response.headers.get("Date"))
+        if shown is not None:
+            with self._lock:
+                self._clock.append((shown, time.monotonic()))
+
+    def _judge(self, call: _Call, answer: Answer) -> None:
+        """Raise `_Failed` unless the answer is the vendor client's to judge."""
+        status = answer.status
+        if status in (401, 403):
+            raise _Failed(SignInRefused(_REFUSED[status].format(call=call)))
+        if status == 429:
+            wait = _retry_after(answer.headers)
+            wait = self._default_retry_after if wait is None else wait
+            limited = RateLimited(f"{call}: too many requests", retry_after=wait)
+            raise _Failed(limited, repeat=True, wait=wait)
+        if status >= 500 or status == 408:
+            raise _server_failed(call, answer)
+        if status < 200 or 300 <= status < 400:
+            message = f"{call}: answered {status}, a redirect; is the subdomain right?"
+            raise _Failed(HelpdeskUnreachable(message))
+        if call.did_nothing(answer):
+            message = f"{call}: the helpdesk's database was busy ({status})"
+            raise _Failed(WriteConflict(message), repeat=True)
+
+
+_REFUSED = {
+    401: "{call}: the credentials are refused (401)",
+    403: "{call}: refused (403); the user lacks a role or the client a scope",
+}
+
+
+class _Header(requests.auth.AuthBase):
+    """Sets `Authorization` and nothing else; its presence keeps requests from reading .netrc."""
+
+    def __init__(self, value: str | None) -> None:
+        self._value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._value is not None:
+            request.headers["Authorization"] = self._value
+        return request
+
+
+def _new_http() -> requests.Session:
+    http = requests.Session()
+    http.headers.update({"Accept": "application/json", "User-Agent": f"deskclock/{_version()}"})
+    # a cookie could sign us in as somebody, and keeps state that no other process has
+    http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    for scheme in ("https://", "http://"):
+        http.mount(scheme, HTTPAdapter(pool_maxsize=POOL, max_retries=0))
+    return http
+
+
+def _version() -> str:
+    try:
+        return version("deskclock")
+    except PackageNotFoundError:  # run from a bare checkout
+        return "0"
+
+
+def _answer(call: _Call, response: requests.Response) -> Answer:
+    raw = _body(call, response)
+    try:
+        data = json.loads(raw) if raw.strip() else None
+    except (ValueError, RecursionError):
+        if 200 <= response.status_code < 300:
+            raise _unusable(call, "something other than JSON") from None
+        data = None
+    return Answer(status=response.status_code, headers=response.headers, data=data)
+
+
+def _body(call: _Call, response: requests.Response) -> bytes:
+    deadline = time.monotonic() + TOTAL_TIMEOUT
+    parts, size = [], 0
+    for part in response.iter_content(65_536):
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BODY:
+            raise _unusable(call, f"more than {MAX_BODY} bytes")
+        if time.monotonic() > deadline:
+            raise requests.ReadTimeout
+    return b"".join(parts)
+
+
+def _unusable(call: _Call, what: str) -> _Failed:
+    message = f"{call}: answered with {what}"
+    if call.repeatable:
+        return _Failed(HelpdeskUnreachable(message))
+    return _Failed(OutcomeUnknown(message))
+
+
+def _no_answer(call: _Call, error: requests.RequestException) -> _Failed:
+    """The exception's own text is not shown: it may hold an address with a password of a proxy."""
+    reason = f"{call}: no answer ({type(error).__name__})"
+    never_sent = any(isinstance(cause, _NEVER_SENT) for cause in _causes(error))
+    if never_sent or isinstance(error, _SLOW):
+        # a write's lease does not last for several connect time-outs
+        repeat = call.repeatable or not isinstance(error, _SLOW)
+        return _Failed(HelpdeskUnreachable(reason), repeat=repeat)
+    if call.repeatable:
+        return _Failed(HelpdeskUnreachable(reason), repeat=True)
+    return _Failed(OutcomeUnknown(reason))
+
+
+def _causes(error: BaseException) -> Iterator[object]:
+    """What an exception of requests wraps: its arguments and their `reason`, all the way down."""
+    waiting: list[object] = [error]
+    seen: set[int] = set()
+    while waiting:
+        found = waiting.pop()
+        if id(found) in seen or not isinstance(found, BaseException):
+            continue
+        seen.add(id(found))
+        yield found
+        waiting += [*found.args, getattr(found, "reason", None), found.__cause__]
+
+
+def _server_failed(call: _Call, answer: Answer) -> _Failed:
+    wait = _retry_after(answer.headers)
+    message = f"{call}: answered {answer.status}"
+    if call.repeatable:
+        return _Failed(HelpdeskUnreachable(message, retry_after=wait), repeat=True, wait=wait)
+    if answer.status == 503 and wait is not None:  # maintenance: turned away at the door
+        return _Failed(HelpdeskUnreachable(message, retry_after=wait))
+    return _Failed(OutcomeUnknown(message, retry_after=wait))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds, from either form of `Retry-After`; None when there is none that can be read."""
+    text = headers.get("Retry-After")
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        until, now = _http_date(text), _http_date(headers.get("Date"))
+        if until is None or now is None:
+            return None
+        seconds = (until - now).total_seconds()
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if math.isfinite(seconds) else None
+
+
+def _http_date(text: str | None) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text) if text else None
+        if found is None:
+            return None
+        # "-0000" means UTC of unknown origin and is parsed as naive
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _may_repeat(error: BaseException) -> bool:
+    return isinstance(error, _Failed) and error.repeat
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, _Failed) and error.wait is not None:
+        return error.wait
+    return _backoff(state)
+
+
+def _enough(state: tenacity.RetryCallState) -> bool:
+    waits = state.idle_for + state.upcoming_sleep
+    return state.attempt_number > MAX_REPEATS or waits > MAX_WAIT

@@ -1,0 +1,161 @@
+"""The embedded runner: one worker process on one machine, a thread for each account it drains."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import structlog
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection
+
+from connector.engine import accounts, schedule
+from connector.engine.context import Account
+from connector.engine.lane import Lane
+from connector.errors import AccountError, SettingsError, StoreError
+from connector.store.database import Database
+from connector.store.heartbeat import beat
+
+log = structlog.get_logger()
+
+HEARTBEAT_SECONDS = 2.0
+STORE_RETRY_SECONDS = 1.0
+HEARTBEAT = "worker"
+
+
+class Worker:
+    """Looks for accounts with something to do and drains each in a thread of its own."""
+
+    def __init__(
+        self,
+        database: Database,
+        served: Mapping[str, Account],
+        *,
+        threads: int,
+        poll_seconds: float,
+        clock_check_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._served = served
+        self._poll_seconds = poll_seconds
+        self._clock_check_seconds = clock_check_seconds
+        self._monotonic = monotonic
+        self._holder = f"{socket.gethostname()}:{os.getpid()}"
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lane")
+        self._running: dict[str, Future[None]] = {}
+        self._introduced: set[str] = set()
+        self._checked: dict[str, float] = {}
+        self._beaten = float("-inf")
+
+    def stop(self) -> None:
+        """Ask the worker to end; lanes finish the call they are in."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Work until `stop`. A refusing database is waited for."""
+        try:
+            while not self._stop.is_set():
+                try:
+                    self.tick()
+                    pause = self._poll_seconds
+                except StoreError as error:
+                    log.warning("database refuses", reason=str(error))
+                    pause = STORE_RETRY_SECONDS
+                self._stop.wait(pause)
+        finally:
+            self._stop.set()
+            self._pool.shutdown(wait=True)
+
+    def tick(self) -> None:
+        """One look for work."""
+        self._beat()
+        self._running = {name: one for name, one in self._running.items() if not one.done()}
+        free = [name for name in self._served if name not in self._running]
+        with self._database.read() as conn:
+            due = set(schedule.accounts_to_drain(conn, free))
+        now = self._monotonic()
+        for name in free:
+            idle = now - self._checked.get(name, float("-inf")) >= self._clock_check_seconds
+            if name in due or idle:
+                self._running[name] = self._pool.submit(
+                    self._visit, self._served[name], name in due
+                )
+
+    def _beat(self) -> None:
+        if self._monotonic() - self._beaten < HEARTBEAT_SECONDS:
+            return
+        self._beaten = self._monotonic()
+        body = {"holder": self._holder, "accounts": sorted(self._served)}
+        self._database.run(lambda conn: beat(conn, HEARTBEAT, body))
+
+    def _visit(self, account: Account, due: bool) -> None:
+        try:
+            self._enter(account, due)
+        except StoreError as error:
+            log.warning("database refuses", account=account.name, reason=str(error))
+        except Exception:
+            log.exception("lane failed", account=account.name)
+            self._stop.wait(STORE_RETRY_SECONDS)
+
+    def _enter(self, account: Account, due: bool) -> None:
+        """Take the lease, make sure of who we are there, drain."""
+        lease = self._database.run(lambda conn: accounts.acquire(conn, account.name, self._holder))
+        if lease is None:
+            return
+        checked = self._monotonic()
+        if checked - self._checked.get(account.name, float("-inf")) >= self._clock_check_seconds:
+            if not self._introduce(account):
+                self._database.run(lambda conn: accounts.release(conn, lease))
+                return
+            self._checked[account.name] = checked
+        if due:
+            Lane(self._database, account, lease, self._stop, self._monotonic).drain()
+        else:
+            self._database.run(lambda conn: accounts.release(conn, lease))
+
+    def _introduce(self, account: Account) -> bool:
+        """Prove the credentials, read the fields once, compare the clocks; False if it failed."""
+        try:
+            identity = account.helpdesk.identify()
+            if account.name not in self._introduced:
+                for line in account.helpdesk.prepare():
+                    log.warning("account set-up", account=account.name, advice=line)
+                self._introduced.add(account.name)
+        except AccountError as error:
+            seconds = self._failed(account, error)
+            log.warning(
+                "account not usable", account=account.name, reason=str(error),
+                again_in_seconds=round(seconds, 1),
+            )  # fmt: skip
+            return False
+        samples = account.helpdesk.clock_samples()
+
+        def work(conn: Connection) -> None:
+            accounts.succeeded(conn, account.name)
+            accounts.know_ourselves(conn, account.name, identity)
+            accounts.read_clock(conn, account, samples, self._monotonic())
+
+        self._database.run(work)
+        return True
+
+    def _failed(self, account: Account, error: AccountError) -> float:
+        return self._database.run(lambda conn: accounts.failed(conn, account.name, error))
+
+
+def only_worker(data_dir: Path) -> FileLock:
+    """The lock that makes a second worker on this data directory impossible."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FileLock(data_dir / "worker.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise SettingsError(
+            f"another deskclock worker uses {data_dir.absolute()}; stop it, "
+            "or give this one a directory of its own with --data-dir"
+        ) from None
+    return lock

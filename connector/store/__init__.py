@@ -1,0 +1,1 @@
+"""What deskclock remembers, in SQLite or PostgreSQL."""

@@ -1,0 +1,199 @@
+"""The tables: what is stored, in which unit, and what an empty value means.
+
+Every instant is in epoch seconds (UTC). Identifiers are the helpdesk's own, as text. Only what
+cannot be asked again is truth here; `state`, `severity` and `evaluation` of a ticket are for
+showing and comparing.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    and_,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts only an INTEGER upwards
+_Body = JSON(none_as_null=True)
+
+
+def _key(name: str, comment: str) -> Column[str]:
+    return Column(name, Text, primary_key=True, comment=comment)
+
+
+def _count(name: str, comment: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default="0", comment=comment)
+
+
+def _instant(name: str, comment: str) -> Column[float]:
+    """An instant that is always set; 0 is long ago."""
+    return Column(name, Double, nullable=False, server_default="0", comment=comment)
+
+
+account = Table(
+    "account",
+    metadata,
+    _key("name", "the account's name in deskclock.yaml"),
+    Column("kind", Text, nullable=False, comment="which helpdesk: zendesk or freshdesk"),
+    Column("vendor_account_id", Text, comment="the helpdesk's own id of the account, once known"),
+    Column("own_user_id", Text, comment="the helpdesk's id of the user that we are there"),
+    Column(
+        "state",
+        Text,
+        nullable=False,
+        server_default="ok",
+        comment="ok, or why nothing is done for it: held, sign_in_needed and others",
+    ),
+    _instant("held_until", "no call to the helpdesk before this instant"),
+    _count("failures", "failures of the account in a row"),
+    Column("last_error", Text, comment="the latest failure, in words"),
+    Column("lease_holder", Text, comment="the worker that drains the account; empty: none"),
+    _count("lease_fence", "raised by every take-over, so that an old holder is known"),
+    _instant("lease_until", "the lease ends at this instant"),
+    Column(
+        "clock_offset",
+        Double,
+        nullable=False,
+        server_default="0",
+        comment="the helpdesk's clock minus the database's, seconds",
+    ),
+    Column("clock_samples", _Body, comment="the latest offsets that were measured, seconds"),
+    _instant("clock_checked_at", "when the offset was last measured"),
+    comment="one helpdesk account and how it stands; never touched by the intake",
+)
+
+ticket = Table(
+    "ticket",
+    metadata,
+    _key("account", "account.name"),
+    _key("ticket_id", "the helpdesk's id of the ticket"),
+    Column("look_at", Double, comment="look at it from this instant on; empty: nothing to do"),
+    Column("echo_at", Double, comment="our own write was echoed during a look: look again then"),
+    _count("rank", "0 hint or timer, 1 retry, 2 backfill and re-evaluation"),
+    _instant("not_before", "backoff or quiet period; no hint lowers it"),
+    _count("wanted", "raised by every hint, so that one that comes during a look is seen"),
+    _count("attempts", "looks begun since the last that succeeded"),
+    Column("parked", Text, comment="why it is left alone until somebody asks; empty: it is not"),
+    Column("seen_updated_at", Double, comment="the newest 'last updated' that the helpdesk showed"),
+    Column("written_fingerprint", Text, comment="fingerprint of the values that we last wrote"),
+    Column("open_intent", _Id, comment="intent.id of a bulk write without an answer yet"),
+    Column("last_error", Text, comment="the latest failure of this ticket, in words"),
+    Column("evaluation", _Body, comment="the latest evaluation, as interfaces.md shows it"),
+    Column("evaluated_at", Double, comment="the `now` of that evaluation"),
+    Column("state", Text, comment="state of that evaluation, such as at_risk"),
+    Column("severity", Text, comment="severity id of that evaluation"),
+    Column("next_due_at", Double, comment="the next due instant of that evaluation"),
+    Column("created", Double, nullable=False, comment="when this row was made: the first hint"),
+    comment="one row per ticket drives everything: queue, timer, retry and coalescer",
+)
+Index(
+    "ix_ticket_claim",
+    ticket.c.account,
+    ticket.c.rank,
+    ticket.c.look_at,
+    postgresql_where=and_(ticket.c.look_at.is_not(None), ticket.c.parked.is_(None)),
+    sqlite_where=and_(ticket.c.look_at.is_not(None), ticket.c.parked.is_(None)),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    _key("account", "account.name"),
+    _key("delivery_id", "the helpdesk's own id of the delivery"),
+    Column("ticket_id", Text, comment="the ticket that it was about"),
+    Column("received_at", Double, nullable=False, index=True, comment="when it was stored"),
+    comment="webhook deliveries that were accepted, so that a repeated one is known",
+)
+
+history = Table(
+    "history",
+    metadata,
+    _key("account", "account.name"),
+    _key("ticket_id", "the helpdesk's id of the ticket"),
+    Column("body", _Body, nullable=False, comment="in the form of connector/engine/journal"),
+    comment="what is known of a ticket's past",
+)
+
+observation = Table(
+    "observation",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="rises in the order of arrival"),
+    Column("account", Text, nullable=False, comment="account.name"),
+    Column("ticket_id", Text, nullable=False, comment="the helpdesk's id of the ticket"),
+    Column("field", Text, nullable=False, comment="the value that changed, by our name"),
+    Column("before", Text, comment="the value before; empty: unset"),
+    Column("after", Text, comment="the value after; empty: unset"),
+    Column("at", Double, nullable=False, comment="when it changed, as the delivery says"),
+    Column("received_at", Double, nullable=False, comment="when it was stored"),
+    Index(None, "account", "ticket_id"),
+    sqlite_autoincrement=True,
+    comment="what deliveries said about values; fills the history, is never written back from",
+)
+
+intent = Table(
+    "intent",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="never used twice"),
+    Column("account", Text, nullable=False, comment="account.name"),
+    Column("created_at", Double, nullable=False, comment="when the write was about to be sent"),
+    Column("settle_at", Double, nullable=False, comment="without an answer, look at this instant"),
+    Column("job_id", Text, comment="the helpdesk's id of the job; empty: no answer yet"),
+    Column("fence", Integer, nullable=False, comment="account.lease_fence of the worker that sent"),
+    sqlite_autoincrement=True,
+    comment="bulk writes that were sent, or were about to be, and have no outcome yet",
+)
+
+intent_ticket = Table(
+    "intent_ticket",
+    metadata,
+    Column(
+        "intent_id",
+        _Id,
+        ForeignKey("intent.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        comment="intent.id",
+    ),
+    _key("account", "account.name"),
+    _key("ticket_id", "the helpdesk's id of the ticket"),
+    Column("fingerprint", Text, nullable=False, comment="fingerprint of the desired values"),
+    Column("body", _Body, nullable=False, comment="the desired values"),
+    comment="the tickets of a bulk write",
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="rises in the order of writing"),
+    Column("account", Text, nullable=False, comment="account.name"),
+    Column("ticket_id", Text, nullable=False, comment="the helpdesk's id of the ticket"),
+    Column("at", Double, nullable=False, comment="when it happened"),
+    Column("kind", Text, nullable=False, comment="evaluated, written, failed, conflict, parked"),
+    Column("body", _Body, nullable=False, comment="what happened"),
+    Index(None, "account", "ticket_id", "id"),
+    sqlite_autoincrement=True,
+    comment="what was decided and done for a ticket, a line each",
+)
+
+heartbeat = Table(
+    "heartbeat",
+    metadata,
+    _key("name", "the process: 'worker', or 'worker:' and which of several"),
+    Column("at", Double, nullable=False, comment="when it last said that it is alive"),
+    Column("body", _Body, nullable=False, comment="what it says about itself"),
+    comment="the processes that are alive",
+)

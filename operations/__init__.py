@@ -1,0 +1,1 @@
+"""What the people who run deskclock look at: health and logs."""

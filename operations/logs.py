@@ -1,0 +1,79 @@
+"""Sets up logging: one line per event, for a console or as JSON, without secrets."""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, Literal, TextIO
+
+import structlog
+from structlog.types import EventDict, Processor
+
+HIDDEN = "[hidden]"
+_SECRET = re.compile(
+    r"secret|token|passw|authorization|signature|cookie|credential|api_?key|^(body|key)$", re.I
+)
+_IN_URL = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
+
+
+def configure(form: Literal["console", "json"], level: str, stream: TextIO | None = None) -> None:
+    """Send all log lines, also those of libraries, to `stream` (standard error when None).
+
+    `level` is debug, info, warning or error.
+    """
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    target = stream or sys.stderr
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=_finish(form, target.isatty())
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+
+
+def _finish(form: Literal["console", "json"], colors: bool) -> list[Processor]:
+    """From an event to its text. Tracebacks show no local variables: they may hold secrets."""
+    render: list[Processor] = [structlog.processors.JSONRenderer(ensure_ascii=False)]
+    if form == "console":
+        render = [structlog.dev.ConsoleRenderer(colors=colors)]
+    return [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        redact,
+        *render,
+    ]
+
+
+def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Hide the values of keys that look like secrets, at any depth, and passwords in addresses."""
+    return {name: _clean(name, value) for name, value in event.items()}
+
+
+def _clean(name: str, value: Any) -> Any:
+    if _SECRET.search(name) and value is not None:
+        return HIDDEN
+    if isinstance(value, str):
+        return _IN_URL.sub(r"\1:" + HIDDEN, value)
+    if isinstance(value, Mapping):
+        return {key: _clean(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean("", inner) for inner in value]
+    return value

@@ -1,0 +1,257 @@
+"""The sandbox's own controls under `/_sandbox/`: JSON for tests and tools, forms for its page."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, jsonify, redirect, request
+
+from sandbox.clock import parse_instant
+from sandbox.desk import DeskError, Message, NewTicket, NoSuchTicketError
+from sandbox.faults import faults_from_json
+from sandbox.histories import Actor, HistoryError, parse_histories
+
+if TYPE_CHECKING:
+    from sandbox.application import Sandbox
+
+_MENU = {
+    "POST tickets": "{subject, description, requester, organization, channel, priority, type}",
+    "GET tickets": "all tickets as the vendor's API shows them (?limit=)",
+    "POST tickets/<id>": "set status, priority, type, subject, tags, fields {name: value}",
+    "POST tickets/<id>/reply": "{as: agent|customer, body, public}",
+    "POST tickets/<id>/note": "{body}: a private note of an agent",
+    "DELETE tickets/<id>": "delete softly",
+    "POST load": "a list of histories; ?webhooks=1 announces them, ?moved=now ends the export",
+    "GET POST clock": "{offset_seconds | advance_seconds | set: ISO | freeze: bool}",
+    "GET POST faults": "{spec: 'latency=50ms,429=0.05'} or {'429': 0.05}; {} is none",
+    "GET POST switches": "behaviours of the vendor that are not known for certain",
+    "GET POST webhooks": "{url, secret, headers, kind, template}",
+    "DELETE webhooks/<id>": "forget a webhook",
+    "GET deliveries": "what was sent (?limit=)",
+    "GET requests": "API calls counted by endpoint, and the latest; DELETE begins at zero",
+    "POST tokens/revoke": "let all access tokens be expired",
+}
+_TEXTS = ("subject", "description", "requester", "organization", "channel", "priority", "type")
+_CHANGEABLE = ("status", "priority", "type", "subject", "tags", "fields")
+Answer = Response | tuple[Response, int]
+
+
+def blueprint(sandbox: "Sandbox") -> Blueprint:
+    """The controls of one helpdesk."""
+    api = Blueprint("controls", __name__, url_prefix="/_sandbox")
+    calls = Controls(sandbox)
+    routes: tuple[tuple[str, str, Callable[..., Any]], ...] = (
+        ("GET", "/", calls.menu),
+        ("GET", "/tickets", calls.tickets),
+        ("POST", "/tickets", calls.create),
+        ("POST", "/tickets/<int:ticket_id>", calls.edit),
+        ("DELETE", "/tickets/<int:ticket_id>", calls.delete),
+        ("POST", "/tickets/<int:ticket_id>/reply", calls.reply),
+        ("POST", "/tickets/<int:ticket_id>/note", calls.note),
+        ("POST", "/load", calls.load),
+        ("GET", "/clock", calls.clock),
+        ("POST", "/clock", calls.move_clock),
+        ("GET", "/faults", calls.faults),
+        ("POST", "/faults", calls.set_faults),
+        ("GET", "/switches", calls.switches),
+        ("POST", "/switches", calls.set_switches),
+        ("GET", "/webhooks", calls.webhooks),
+        ("POST", "/webhooks", calls.add_webhook),
+        ("DELETE", "/webhooks/<string:key>", calls.remove_webhook),
+        ("GET", "/deliveries", calls.deliveries),
+        ("GET", "/requests", calls.requests),
+        ("DELETE", "/requests", calls.forget_requests),
+        ("POST", "/requests/reset", calls.forget_requests),
+        ("POST", "/tokens/revoke", calls.revoke_tokens),
+    )
+    for method, rule, view in routes:
+        api.add_url_rule(rule, f"{method} {rule}", view, methods=[method])
+    api.register_error_handler(NoSuchTicketError, _no_ticket)
+    for refused in (DeskError, HistoryError, ValueError):
+        api.register_error_handler(refused, _refused)
+    return api
+
+
+class Controls:
+    """The calls. A form's answer leads back to the page, a JSON caller's answer is JSON."""
+
+    def __init__(self, sandbox: "Sandbox") -> None:
+        self._sandbox = sandbox
+        self._desk = sandbox.desk
+
+    def menu(self) -> Answer:
+        """What there is."""
+        return jsonify({"helpdesk": self._desk.name, "controls": _MENU})
+
+    def tickets(self) -> Answer:
+        """All tickets."""
+        return jsonify({"tickets": self._desk.documents(request.args.get("limit", 10**6, int))})
+
+    def create(self) -> Any:
+        """Create a ticket."""
+        wanted = _wanted()
+        given = {name: str(wanted[name]) for name in _TEXTS if wanted.get(name)}
+        if not given.get("subject", "").strip():
+            message = "a ticket needs a subject"
+            raise DeskError(message)
+        new = NewTicket(**{"description": "", **given}, tags=_tags(wanted.get("tags")))
+        ticket_id = self._desk.create(new)
+        return self._done(f"/tickets/{ticket_id}", {"id": ticket_id}, 201)
+
+    def edit(self, ticket_id: int) -> Any:
+        """Change values."""
+        wanted = _wanted()
+        changes = {name: wanted[name] for name in _CHANGEABLE if name in wanted}
+        if "tags" in changes:
+            changes["tags"] = _tags(changes["tags"])
+        self._desk.edit(ticket_id, changes)
+        return self._done(f"/tickets/{ticket_id}", {"id": ticket_id})
+
+    def delete(self, ticket_id: int) -> Any:
+        """Delete a ticket."""
+        self._desk.delete(ticket_id)
+        return self._done("/", {"id": ticket_id})
+
+    def reply(self, ticket_id: int) -> Any:
+        """Reply as agent or customer."""
+        wanted = _wanted()
+        words = list(Actor)
+        if wanted.get("as") not in words:
+            message = f"as must be one of {', '.join(words)}"
+            raise DeskError(message)
+        public = wanted.get("public", True) not in (False, "false", "0")
+        return self._say(ticket_id, Actor(wanted["as"]), public, wanted)
+
+    def note(self, ticket_id: int) -> Any:
+        """Add a private note."""
+        return self._say(ticket_id, Actor.AGENT, False, _wanted())
+
+    def load(self) -> Any:
+        """Store whole histories."""
+        histories = parse_histories(request.get_json(force=True, silent=True))
+        ids = self._desk.load(
+            histories,
+            webhooks=request.args.get("webhooks") == "1",
+            moved_now=request.args.get("moved") == "now",
+        )
+        return jsonify({"ids": ids}), 201
+
+    def clock(self) -> Answer:
+        """The clock."""
+        return jsonify(self._sandbox.clock.as_json())
+
+    def move_clock(self) -> Any:
+        """Move the clock, or let it stand still."""
+        clock, wanted = self._sandbox.clock, _wanted()
+        moves: dict[str, Callable[[Any], None]] = {
+            "offset_seconds": lambda value: clock.set_offset(float(value)),
+            "advance_seconds": lambda value: clock.advance(float(value)),
+            "set": lambda value: clock.move_to(parse_instant(value)),
+            "freeze": lambda value: clock.freeze(value not in (False, "false", "0", "")),
+        }
+        known = [name for name in moves if name in wanted]
+        if not known:
+            message = f"the clock takes one of {', '.join(moves)}"
+            raise DeskError(message)
+        for name in known:
+            moves[name](wanted[name])
+        return self._done("/", clock.as_json())
+
+    def faults(self) -> Answer:
+        """What goes wrong."""
+        return jsonify(self._sandbox.faults.faults.as_json())
+
+    def set_faults(self) -> Any:
+        """Let things go wrong."""
+        self._sandbox.faults.set(faults_from_json(_wanted()))
+        return self._done("/", self._sandbox.faults.faults.as_json())
+
+    def switches(self) -> Answer:
+        """The unconfirmed behaviours."""
+        return jsonify(dict(self._desk.switches()))
+
+    def set_switches(self) -> Answer:
+        """Set unconfirmed behaviours."""
+        self._desk.set_switches(_wanted())
+        return self.switches()
+
+    def webhooks(self) -> Answer:
+        """The registered webhooks."""
+        return jsonify({"webhooks": self._desk.webhooks()})
+
+    def add_webhook(self) -> Any:
+        """Register a webhook."""
+        config = _wanted()
+        if not str(config.get("url") or config.get("endpoint") or "").startswith("http"):
+            message = "a webhook needs a url that begins with http"
+            raise DeskError(message)
+        hook = self._desk.add_webhook(config)
+        return self._done("/", {"id": hook["id"]}, 201)
+
+    def remove_webhook(self, key: str) -> Any:
+        """Forget a webhook."""
+        self._desk.remove_webhook(int(key) if key.isdigit() else key)
+        return jsonify({"id": key})
+
+    def deliveries(self) -> Answer:
+        """What was sent."""
+        return jsonify(self._sandbox.sender.log(request.args.get("limit", 200, int)))
+
+    def requests(self) -> Answer:
+        """API calls."""
+        return jsonify(self._sandbox.traffic.as_json())
+
+    def forget_requests(self) -> Answer:
+        """Count from zero."""
+        self._sandbox.traffic.reset()
+        return self.requests()
+
+    def revoke_tokens(self) -> Answer:
+        """Let tokens expire."""
+        self._desk.revoke_tokens()
+        return jsonify({})
+
+    def _say(self, ticket_id: int, by: Actor, public: bool, wanted: Mapping[str, Any]) -> Any:
+        body = str(wanted.get("body") or "").strip()
+        if not body:
+            message = "a message needs a body"
+            raise DeskError(message)
+        self._desk.say(ticket_id, Message(by=by, public=public, body=body))
+        return self._done(f"/tickets/{ticket_id}", {"id": ticket_id})
+
+    def _done(self, page: str, answer: Mapping[str, Any], status: int = 200) -> Any:
+        if request.is_json or request.mimetype == "" or not request.form:
+            return jsonify(answer), status
+        back = request.form.get("back", page)
+        return redirect(back if back.startswith("/") and not back.startswith("//") else page, 303)
+
+
+def _wanted() -> dict[str, Any]:
+    if request.form:
+        return {name: value for name, value in request.form.items() if name != "back"}
+    body = request.get_json(force=True, silent=True) if request.data else {}
+    if not isinstance(body, dict):
+        message = "the body must be a JSON object"
+        raise DeskError(message)
+    return body
+
+
+def _tags(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return value.replace(",", " ").split()
+    return [str(one) for one in value or []]
+
+
+def _no_ticket(_error: NoSuchTicketError) -> Response:
+    return _problem("there is no such ticket", 404)
+
+
+def _refused(error: Exception) -> Response:
+    return _problem(str(error), 422 if isinstance(error, DeskError) else 400)
+
+
+def _problem(text: str, status: int) -> Response:
+    if request.form:
+        return Response(text, status=status, content_type="text/plain; charset=utf-8")
+    body = json.dumps({"error": text})
+    return Response(body, status=status, content_type="application/json")

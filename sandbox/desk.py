@@ -1,0 +1,155 @@
+"""What the page and the controls can do with a local helpdesk, whichever vendor it plays."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sandbox.histories import Actor, History
+from sandbox.state import Doc, Key
+
+
+class DeskError(ValueError):
+    """A change that this helpdesk refuses; the text says why."""
+
+
+class NoSuchTicketError(LookupError):
+    """There is no such ticket here."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewTicket:
+    """A ticket to create. Words as in `Choices`; an empty word means none."""
+
+    subject: str
+    description: str
+    requester: str = "customer@sandbox.test"
+    organization: str = ""
+    channel: str = "email"
+    priority: str = ""
+    type: str = ""
+    tags: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """A reply or a note: who writes it, whether the customer sees it, and the text."""
+
+    by: Actor
+    public: bool
+    body: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choices:
+    """The words that forms offer, each as (word, label)."""
+
+    status: Sequence[tuple[str, str]]
+    priority: Sequence[tuple[str, str]]
+    type: Sequence[tuple[str, str]]
+    channel: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shown:
+    """One labelled value on the page; `kind` is `instant`, `state` or `text`."""
+
+    label: str
+    value: str
+    kind: str = "text"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TicketRow:
+    """A ticket as the list shows it. `status` and the like are words of `Choices`."""
+
+    id: int
+    subject: str
+    requester: str
+    organization: str
+    channel: str
+    status: str
+    status_label: str
+    priority: str
+    priority_label: str
+    type: str
+    tags: Sequence[str]
+    due: Sequence[Shown]
+    sla: Sequence[Shown]
+    created_at: str
+    updated_at: str
+    deleted: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comment:
+    """A message on the ticket page."""
+
+    author: str
+    by: Actor
+    public: bool
+    body: str
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TicketCard:
+    """A ticket as its own page shows it."""
+
+    row: TicketRow
+    comments: Sequence[Comment]
+    fields: Sequence[Shown] = field(default_factory=tuple)
+    history: Sequence[str] = field(default_factory=tuple)
+
+
+class Desk(Protocol):
+    """A local helpdesk behind the page and the controls."""
+
+    name: str
+    choices: Choices
+
+    def create(self, new: NewTicket) -> int:
+        """Create a ticket and return its id."""
+
+    def say(self, ticket_id: int, message: Message) -> None:
+        """Add a reply or a note."""
+
+    def edit(self, ticket_id: int, changes: Mapping[str, Any]) -> None:
+        """Set status, priority, type, tags, subject or fields (by id, name or title)."""
+
+    def delete(self, ticket_id: int) -> None:
+        """Delete a ticket softly."""
+
+    def documents(self, limit: int) -> list[Doc]:
+        """The newest tickets as the vendor's API shows them."""
+
+    def rows(self, limit: int) -> list[TicketRow]:
+        """The newest tickets, newest first."""
+
+    def card(self, ticket_id: int) -> TicketCard:
+        """One ticket with its comments and fields."""
+
+    def load(
+        self, histories: Sequence[History], *, webhooks: bool = False, moved_now: bool = False
+    ) -> list[int]:
+        """Store whole histories with their own instants; returns the ids, in the same order."""
+
+    def add_webhook(self, config: Mapping[str, Any]) -> Doc:
+        """Register a webhook, or replace the one with the same URL."""
+
+    def webhooks(self) -> list[Doc]:
+        """The registered webhooks, secrets included."""
+
+    def remove_webhook(self, key: Key) -> None:
+        """Forget a webhook."""
+
+    def switches(self) -> Mapping[str, Any]:
+        """The vendor behaviours that nobody could confirm, and how they are set."""
+
+    def set_switches(self, changes: Mapping[str, Any]) -> None:
+        """Set some switches. Raises ValueError for an unknown one or an impossible value."""
+
+    def revoke_tokens(self) -> None:
+        """Let all access tokens be expired."""
+
+    def close(self) -> None:
+        """Stop background work."""

@@ -1,0 +1,1 @@
+"""A local Freshdesk: its API, its rules about tickets, its webhooks."""

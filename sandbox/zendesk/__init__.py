@@ -1,0 +1,1 @@
+"""A local Zendesk: its API, its rules about tickets, its webhooks."""

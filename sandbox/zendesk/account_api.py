@@ -1,0 +1,271 @@
+"""Zendesk's API about everything but tickets: users, fields, jobs, webhooks, access tokens."""
+
+from typing import Any
+
+from flask import Blueprint, Response, g, jsonify, request
+
+from sandbox.state import Doc
+from sandbox.zendesk import hooks, jobs
+from sandbox.zendesk.account import Account
+from sandbox.zendesk.errors import bad_request, not_found
+from sandbox.zendesk.parsing import envelope
+from sandbox.zendesk.people import custom_statuses
+from sandbox.zendesk.render import ANONYMOUS, shown_field, shown_organization, shown_user
+from sandbox.zendesk.wire import base_url, ids_asked, json_body, paged, signed_in
+
+_MOST_ROWS = 100
+
+
+class AccountApi:
+    """The calls, as methods; `register` gives them their paths."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._people = account.people
+
+    def register(self, api: Blueprint) -> None:
+        """Add the calls to the API."""
+        field = "/api/v2/ticket_fields/<int:field_id>"
+        hook = "/api/v2/webhooks/<string:hook_id>"
+        routes: tuple[tuple[str, str, Any], ...] = (
+            ("POST", "/oauth/tokens", self.issue_token),
+            ("GET", "/api/v2/oauth/tokens/current", self.current_token),
+            ("GET", "/api/v2/users/me", self.me),
+            ("GET", "/api/v2/users/show_many", self.users),
+            ("GET", "/api/v2/users/<int:user_id>", self.user),
+            ("GET", "/api/v2/organizations", self.all_organizations),
+            ("GET", "/api/v2/organizations/show_many", self.organizations),
+            ("GET", "/api/v2/organizations/<int:organization_id>", self.organization),
+            ("GET", "/api/v2/custom_statuses", self.statuses),
+            ("GET", "/api/v2/ticket_fields", self.fields),
+            ("POST", "/api/v2/ticket_fields", self.create_field),
+            ("GET", field, self.field),
+            ("PUT", field, self.update_field),
+            ("DELETE", field, self.delete_field),
+            ("GET", field + "/options", self.options),
+            ("POST", field + "/options", self.put_option),
+            ("PUT", "/api/v2/tickets/update_many", self.update_many),
+            ("POST", "/api/v2/tickets/<int:ticket_id>/merge", self.merge),
+            ("GET", "/api/v2/job_statuses", self.jobs),
+            ("GET", "/api/v2/job_statuses/show_many", self.some_jobs),
+            ("GET", "/api/v2/job_statuses/<string:job_id>", self.job),
+            ("GET", "/api/v2/webhooks", self.webhooks),
+            ("POST", "/api/v2/webhooks", self.create_webhook),
+            ("GET", hook, self.webhook),
+            ("PUT", hook, self.change_webhook),
+            ("PATCH", hook, self.change_webhook),
+            ("DELETE", hook, self.delete_webhook),
+            ("GET", hook + "/signing_secret", self.secret),
+            ("POST", hook + "/signing_secret", self.reset_secret),
+        )
+        for method, rule, view in routes:
+            api.add_url_rule(rule, f"{method} {view.__name__}", view, methods=[method])
+
+    def issue_token(self) -> Response:
+        """An access token for client credentials."""
+        wanted = request.get_json(silent=True) or request.form
+        return jsonify(self._account.door.issue_token(wanted))
+
+    def current_token(self) -> Response:
+        """The token of this very call."""
+        token = request.headers.get("Authorization", "").partition(" ")[2]
+        known = self._account.core.state.get("token", token)
+        if known is None:
+            raise not_found()
+        scopes = known["scope"].split()
+        return jsonify({"token": {"id": 1, "scopes": scopes, "expires_at": None}})
+
+    def me(self) -> Response:
+        """The caller, or the anonymous user."""
+        user = ANONYMOUS if g.user is None else shown_user(g.user, base_url())
+        return jsonify({"user": user})
+
+    def users(self) -> Response:
+        """Users by id."""
+        known = self._people.users
+        found = [shown_user(known[i], base_url()) for i in ids_asked() if i in known]
+        return jsonify({"users": found, "count": len(found), "next_page": None})
+
+    def user(self, user_id: int) -> Response:
+        """One user."""
+        return jsonify({"user": shown_user(_known(self._people.users.get(user_id)), base_url())})
+
+    def all_organizations(self) -> Response:
+        """All organizations."""
+        docs = [shown_organization(o, base_url()) for o in self._people.organizations.values()]
+        page, rest = paged("organizations", docs)
+        return jsonify({"organizations": page, **rest})
+
+    def organizations(self) -> Response:
+        """Organizations by id."""
+        known = self._people.organizations
+        found = [shown_organization(known[i], base_url()) for i in ids_asked() if i in known]
+        return jsonify({"organizations": found, "count": len(found), "next_page": None})
+
+    def organization(self, organization_id: int) -> Response:
+        """One organization."""
+        found = _known(self._people.organizations.get(organization_id))
+        return jsonify({"organization": shown_organization(found, base_url())})
+
+    def statuses(self) -> Response:
+        """The account's ticket statuses."""
+        return jsonify({"custom_statuses": custom_statuses()})
+
+    def fields(self) -> Response:
+        """All ticket fields."""
+        docs = [shown_field(field, base_url()) for field in self._account.fields.by_id.values()]
+        page, rest = paged("ticket_fields", docs)
+        return jsonify({"ticket_fields": page, **rest})
+
+    def create_field(self) -> tuple[Response, int]:
+        """Create a ticket field."""
+        field = self._account.fields.create(envelope(json_body(), "ticket_field"))
+        return jsonify({"ticket_field": shown_field(field, base_url())}), 201
+
+    def field(self, field_id: int) -> Response:
+        """One ticket field."""
+        found = _known(self._account.fields.by_id.get(field_id))
+        return jsonify({"ticket_field": shown_field(found, base_url())})
+
+    def update_field(self, field_id: int) -> Response:
+        """Change a ticket field."""
+        _known(self._account.fields.by_id.get(field_id))
+        wanted = envelope(json_body(), "ticket_field")
+        field = self._account.fields.update(field_id, wanted)
+        return jsonify({"ticket_field": shown_field(field, base_url())})
+
+    def delete_field(self, field_id: int) -> tuple[str, int]:
+        """Delete a custom ticket field."""
+        _known(self._account.fields.by_id.get(field_id))
+        self._account.fields.remove(field_id)
+        return "", 204
+
+    def options(self, field_id: int) -> Response:
+        """The options of a drop-down field."""
+        field = _known(self._account.fields.by_id.get(field_id))
+        page, rest = paged("custom_field_options", field.get("custom_field_options") or [])
+        return jsonify({"custom_field_options": page, **rest})
+
+    def put_option(self, field_id: int) -> tuple[Response, int]:
+        """Add an option to a drop-down field, or change one."""
+        _known(self._account.fields.by_id.get(field_id))
+        wanted = envelope(json_body(), "custom_field_option")
+        option, new = self._account.fields.put_option(field_id, wanted)
+        return jsonify({"custom_field_option": option}), 201 if new else 200
+
+    def update_many(self) -> Response:
+        """Queue an update of up to 100 tickets: one change for all, or one change each."""
+        body = json_body()
+        if "tickets" in body:
+            rows = body["tickets"]
+        else:
+            change = envelope(body, "ticket")
+            rows = [{**change, "id": ticket_id} for ticket_id in ids_asked()]
+        self._check_rows(rows)
+        self._count_rows(len(rows))
+        work = {"kind": "update", "rows": rows, "author_id": signed_in()["id"]}
+        job = self._account.jobs.queue("Bulk Update Ticket", work, len(rows))
+        return jsonify({"job_status": jobs.shown(job, base_url())})
+
+    def merge(self, ticket_id: int) -> Response:
+        """Queue the merging of other tickets into this one."""
+        body = json_body()
+        self._account.writer.require(ticket_id)
+        sources = [int(source) for source in body.get("ids") or []]
+        if not sources:
+            raise bad_request("MissingParameter", "ids is required")
+        work = {
+            "kind": "merge",
+            "target": ticket_id,
+            "sources": sources,
+            "author_id": signed_in()["id"],
+            "source_comment": body.get("source_comment"),
+            "target_comment": body.get("target_comment"),
+        }
+        job = self._account.jobs.queue("Bulk Ticket Merge", work, len(sources))
+        return jsonify({"job_status": jobs.shown(job, base_url())})
+
+    def jobs(self) -> Response:
+        """All jobs."""
+        docs = [jobs.shown(job, base_url()) for job in self._account.core.state.all("job")]
+        page, rest = paged("job_statuses", docs)
+        return jsonify({"job_statuses": page, **rest})
+
+    def some_jobs(self) -> Response:
+        """Jobs by id."""
+        keys = [key for key in request.args.get("ids", "").split(",") if key]
+        if not keys or len(keys) > _MOST_ROWS:
+            raise bad_request("InvalidValue", "ids: between 1 and 100 are needed")
+        found = self._account.core.state.get_many("job", keys)
+        docs = [jobs.shown(job, base_url()) for job in found.values()]
+        return jsonify({"job_statuses": docs, "count": len(docs), "next_page": None})
+
+    def job(self, job_id: str) -> Response:
+        """One job."""
+        job = _known(self._account.core.state.get("job", job_id))
+        return jsonify({"job_status": jobs.shown(job, base_url())})
+
+    def webhooks(self) -> Response:
+        """All webhooks."""
+        page, rest = paged("webhooks", [hooks.shown(hook) for hook in self._account.hooks.all()])
+        return jsonify({"webhooks": page, **rest})
+
+    def create_webhook(self) -> tuple[Response, int]:
+        """Register a webhook."""
+        wanted = envelope(json_body(), "webhook")
+        wanted = {key: value for key, value in wanted.items() if key not in ("secret", "template")}
+        hook = self._account.hooks.create(wanted, created_by=signed_in()["id"])
+        return jsonify({"webhook": hooks.shown(hook)}), 201
+
+    def webhook(self, hook_id: str) -> Response:
+        """One webhook."""
+        return jsonify({"webhook": hooks.shown(self._hook(hook_id))})
+
+    def change_webhook(self, hook_id: str) -> tuple[str, int]:
+        """Change a webhook."""
+        self._hook(hook_id)
+        self._account.hooks.change(hook_id, envelope(json_body(), "webhook"))
+        return "", 204
+
+    def delete_webhook(self, hook_id: str) -> tuple[str, int]:
+        """Delete a webhook."""
+        self._hook(hook_id)
+        self._account.hooks.remove(hook_id)
+        return "", 204
+
+    def secret(self, hook_id: str) -> Response:
+        """The secret that a webhook signs with."""
+        return jsonify(_secret(self._hook(hook_id)))
+
+    def reset_secret(self, hook_id: str) -> tuple[Response, int]:
+        """Give a webhook a new secret."""
+        self._hook(hook_id)
+        return jsonify(_secret(self._account.hooks.reset_secret(hook_id))), 201
+
+    def _hook(self, hook_id: str) -> Doc:
+        return _known(self._account.hooks.get(hook_id))
+
+    def _check_rows(self, rows: Any) -> None:
+        usable = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+        if not usable or not rows or any("id" not in row for row in rows):
+            raise bad_request("InvalidValue", "tickets: a list of objects with an id is needed")
+        if len(rows) > _MOST_ROWS:
+            raise bad_request("TooManyValues", f"tickets: at most {_MOST_ROWS} at once")
+        if any("safe_update" in row and not row.get("updated_stamp") for row in rows):
+            raise bad_request("MissingParameter", "updated_stamp is required with safe_update")
+
+    def _count_rows(self, rows: int) -> None:
+        how = self._account.book.switches.update_many_bucket
+        if how != "none" and self._account.door.limited:
+            cost = rows if how == "row" else 1
+            self._account.door.count("tickets-update", 100, cost=cost)
+
+
+def _known(doc: Doc | None) -> Doc:
+    if doc is None:
+        raise not_found()
+    return doc
+
+
+def _secret(hook: Doc) -> Doc:
+    return {"signing_secret": {"algorithm": "SHA256", "secret": hook["_secret"]}}

@@ -1,0 +1,142 @@
+"""Every setting is documented, and what cannot be used is refused by name."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from connector import settings as module
+from connector.errors import SettingsError
+from connector.settings import Settings, load_accounts, load_settings
+
+EXAMPLE = Path(__file__).parent.parent / ".env.example"
+
+ACCOUNT = """
+accounts:
+  acme:
+    helpdesk: zendesk
+    subdomain: acme
+    sign_in: {client_id: us, client_secret: quiet}
+    policy: user-support
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"DESKCLOCK_{name.upper()}", raising=False)
+
+
+def _documented() -> str:
+    """Each setting as .env.example should show it: its `#:` lines, and its default."""
+    lines = inspect.getsource(module).splitlines()
+    (owner,) = (
+        node
+        for node in ast.parse("\n".join(lines)).body
+        if isinstance(node, ast.ClassDef) and node.name == "Settings"
+    )
+    blocks = []
+    for node in owner.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            name, start = node.target.id, node.lineno - 1
+            first = start
+            while lines[first - 1].strip().startswith("#:"):
+                first -= 1
+            comment = [line.strip().replace("#:", "#", 1) for line in lines[first:start]]
+            default = f"#DESKCLOCK_{name.upper()}={Settings.model_fields[name].default}"
+            blocks.append("\n".join([*comment, default]))
+    return "\n\n".join(blocks)
+
+
+def test_the_example_shows_every_setting_with_its_comment_and_default() -> None:
+    _, _, shown = EXAMPLE.read_text(encoding="utf-8").partition("\n\n")
+    assert _documented() == shown.rstrip("\n")
+
+
+def test_every_setting_has_a_comment() -> None:
+    assert re.findall(r"(?:^|\n\n)#DESKCLOCK_\w+", _documented()) == []
+
+
+def test_the_example_with_every_line_in_force_gives_the_defaults(tmp_path: Path) -> None:
+    lines = EXAMPLE.read_text(encoding="utf-8").replace("#DESKCLOCK_", "DESKCLOCK_")
+    (tmp_path / ".env").write_text(lines, encoding="utf-8")
+    assert Settings.model_construct().model_dump() == load_settings().model_dump()
+
+
+def test_arguments_go_before_the_environment_and_it_before_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("DESKCLOCK_PORT=1\nDESKCLOCK_HOST=::1\nDESKCLOCK_WEB_THREADS=3")
+    monkeypatch.setenv("DESKCLOCK_PORT", "2")
+    monkeypatch.setenv("DESKCLOCK_HOST", "localhost")
+    found = load_settings(port=4, host=None)
+    assert (found.port, found.host, found.web_threads) == (4, "localhost", 3)
+
+
+def test_the_database_lies_under_the_data_dir_unless_told_otherwise(tmp_path: Path) -> None:
+    given = load_settings(database_url="postgresql://h/d")
+    own = load_settings(data_dir=tmp_path / "d")
+    expected = ("postgresql://h/d", f"sqlite:///{tmp_path}/d/deskclock.sqlite3")
+    assert expected == (given.database, own.database)
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert Path("/home/somebody/data") == load_settings(data_dir="~/data").data_dir
+
+
+def test_the_password_of_the_database_is_not_shown() -> None:
+    assert "hidden" not in repr(load_settings(database_url="postgresql://u:hidden@h/d"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        pytest.param("port", "70000", "DESKCLOCK_PORT: .*65535.*default: 8080", id="port"),
+        pytest.param("log_format", "xml", "DESKCLOCK_LOG_FORMAT: .*'console'", id="log-format"),
+        pytest.param("poll_seconds", "0", "DESKCLOCK_POLL_SECONDS: ", id="poll"),
+        pytest.param("data_dir", "a?b", r"DESKCLOCK_DATA_DIR: .*'\?'", id="question-mark"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_would_be_right(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(f"DESKCLOCK_{name.upper()}", value)
+    with pytest.raises(SettingsError, match=message):
+        load_settings()
+
+
+def test_an_account_is_read_and_knows_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "deskclock.yaml"
+    path.write_text(ACCOUNT)
+    found = load_accounts(path)
+    assert [(key, a.name, a.mode) for key, a in found.items()] == [("acme", "acme", "shadow")]
+
+
+def test_without_a_file_there_are_no_accounts(tmp_path: Path) -> None:
+    assert load_accounts(tmp_path / "missing.yaml") == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        pytest.param("acme:", "Acme:", "'Acme' is no account name", id="name"),
+        pytest.param("subdomain: acme", "subdomain: acme.zendesk.com", "'acme' alone", id="host"),
+        pytest.param("subdomain: acme", "base_url: https://a.test", "this machine", id="remote"),
+        pytest.param(", client_secret: quiet", "", "give client_id and client_secret", id="half"),
+        pytest.param("policy:", "mode: native\n    policy:", "on Freshdesk only", id="native"),
+        pytest.param("policy:", "prefix: sla\n    policy:", "ends in an underscore", id="prefix"),
+        pytest.param("quiet", "${NOT_SET}", r"yaml:6: .*NOT_SET is not set", id="variable"),
+    ],
+)
+def test_a_wrong_account_is_refused_with_its_line_and_no_secret(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = tmp_path / "deskclock.yaml"
+    path.write_text(ACCOUNT.replace(old, new, 1))
+    with pytest.raises(SettingsError, match=message) as caught:
+        load_accounts(path)
+    assert ("deskclock.yaml:" in str(caught.value), "quiet" in str(caught.value)) == (True, False)
