@@ -3,18 +3,28 @@
 import ipaddress
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connector.errors import SettingsError
-from mappings.document.reading import Document, DocumentError, parse
+from mappings.document.reading import (
+    Document,
+    DocumentError,
+    Problem,
+    locate,
+    parse_yaml,
+    validate,
+)
 
 ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+MARKED = re.compile("\ue000([^\ue001]*)\ue001")
 PREFIX = re.compile(r"[a-z][a-z0-9]{0,15}_")
 
 
@@ -198,25 +208,32 @@ def load_accounts(path: Path) -> dict[str, AccountSettings]:
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read: {error}") from None
     try:
-        return parse(Accounts, _expand(text, path), str(path)).accounts
+        # braces mean something in YAML, so a variable is marked by other signs until it is parsed
+        data = parse_yaml(VARIABLE.sub("\ue000\\1\ue001", text), str(path))
+        problems = list(_expand(data, str(path)))
+        if problems:
+            raise DocumentError(problems)
+        return validate(Accounts, data, str(path)).accounts
     except DocumentError as error:
         raise SettingsError(str(error)) from None
 
 
-def _expand(text: str, path: Path) -> str:
-    """`${NAME}` stands for an environment variable, so that secrets need not be in the file."""
-
-    def value(match: re.Match[str]) -> str:
-        found = os.environ.get(match[1])
-        if found is None:
-            line = text.count("\n", 0, match.start()) + 1
-            raise SettingsError(
-                f"{path}:{line}: the environment variable {match[1]} is not set; "
-                f"set it, for example: export {match[1]}=…"
-            )
-        return found
-
-    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", value, text)
+def _expand(data: Any, file: str) -> Iterator[Problem]:
+    """Put environment variables in for `${NAME}`, so that secrets need not be in the file."""
+    places = data.items() if isinstance(data, dict) else enumerate(data or ())
+    for key, value in list(places):
+        if isinstance(value, dict | list):
+            yield from _expand(value, file)
+        elif isinstance(value, str):
+            line, column = locate(data, [key])
+            for name in MARKED.findall(value):
+                if name not in os.environ:
+                    message = (
+                        f"the environment variable {name} is not set; "
+                        f"set it, for example: export {name}=…"
+                    )
+                    yield Problem(file=file, line=line, column=column, grade="E", message=message)
+            data[key] = MARKED.sub(lambda found: os.environ.get(found[1], ""), value)
 
 
 def _is_loopback(url: str) -> bool:

@@ -47,6 +47,7 @@ def configure(form: Literal["console", "json"], level: str, stream: TextIO | Non
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells each step of each start
 
 
 def _finish(form: Literal["console", "json"], colors: bool) -> list[Processor]:

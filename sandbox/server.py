@@ -66,9 +66,13 @@ def _stop(_server: object, worker: Any) -> None:
         app.extensions["sandbox"].close()
 
 
-class _KeepAliveHandler(WSGIRequestHandler):
+class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Send the status without a `Date` of the server's own: the app sends the moved one."""
+        self.send_response_only(code, message)
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing: the sandbox keeps its own log of requests."""
@@ -85,7 +89,7 @@ class Served:
 @contextmanager
 def serving(app: Flask) -> Iterator[Served]:
     """Serve an app in a thread on a free port of 127.0.0.1, and close its sandbox afterwards."""
-    server = make_server(HOST, 0, app, threaded=True, request_handler=_KeepAliveHandler)
+    server = make_server(HOST, 0, app, threaded=True, request_handler=_Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

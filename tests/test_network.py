@@ -8,7 +8,7 @@ from pytest_socket import SocketConnectBlockedError
 
 def test_a_connection_to_another_machine_is_blocked() -> None:
     # 192.0.2.0/24 is set aside for documentation; nothing would answer
-    with pytest.raises(SocketConnectBlockedError):
+    with pytest.warns(UserWarning, match="192.0.2.1"), pytest.raises(SocketConnectBlockedError):
         socket.create_connection(("192.0.2.1", 80), timeout=1)
 
 

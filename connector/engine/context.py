@@ -1,6 +1,6 @@
 """What the engine knows of an account while it runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from connector.helpdesks.base import Helpdesk
 from mappings.policy import Policy
@@ -18,6 +18,8 @@ class Account:
     mode: str
     #: every tag that is ours to set and to remove there
     own_tags: frozenset[str]
+    #: ticket -> conflicts in a row, of this process
+    conflicts: dict[str, int] = field(default_factory=dict, compare=False)
 
     @property
     def writes(self) -> bool:

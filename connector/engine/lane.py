@@ -4,12 +4,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection
 
-from connector.engine import accounts, evidence, schedule, writes
+from connector.engine import accounts, brakes, evidence, schedule, writes
 from connector.engine.accounts import Lease
 from connector.engine.context import Account
 from connector.engine.journal import needs_history
@@ -24,6 +25,7 @@ from connector.errors import (
     TicketNotFound,
     TicketReadOnly,
     WriteConflict,
+    WriteRefused,
 )
 from connector.helpdesks.base import History, Job, Plan, Reading
 from connector.store.database import Database, now
@@ -75,7 +77,7 @@ class Lane:
         self._next_job_look = float("-inf")
         self._passes = 0
         self._offset = 0.0
-        self._conflicts: dict[str, int] = {}
+        self._conflicts = account.conflicts
         self._pool = ThreadPoolExecutor(SINGLE_CALLS, thread_name_prefix=account.name)
 
     def drain(self) -> None:
@@ -190,7 +192,7 @@ class Lane:
             if self._helpdesk.capabilities.read_batch > 1:
                 self._bulk(claims)
             else:
-                list(self._pool.map(self._single, claims))
+                self._singles(claims)
         except AccountError:
             self._commit(lambda conn: schedule.untouched(conn, self._account.name, claims))
             raise
@@ -214,6 +216,17 @@ class Lane:
                 self._ticket_failed(claim, reading)
         self._finish([one for one in looks if one.plan is None])
         self._write([one for one in looks if one.plan is not None])
+
+    def _singles(self, claims: Sequence[Claim]) -> None:
+        """Each ticket by itself, some at the same time; all have ended when this returns."""
+        running = [(claim, self._pool.submit(self._single, claim)) for claim in claims]
+        failures = [(claim, one.exception()) for claim, one in running]
+        for claim, error in failures:
+            if isinstance(error, Exception) and not isinstance(error, AccountError | LeaseLost):
+                self._failed(claim, error)
+        for _, error in failures:
+            if error is not None and isinstance(error, AccountError | LeaseLost):
+                raise error
 
     def _single(self, claim: Claim) -> None:
         """Read, evaluate and write one ticket without a pause, where nothing is done in bulk."""
@@ -256,14 +269,35 @@ class Lane:
             try:
                 memory = memories[claim.ticket_id]
                 told = self._history(reading) if needs_history(memory.past, reading) else None
-                looks.append(
-                    look(self._account, claim, reading, memory, told, at=at, offset=self._offset)
+                seen_now = look(
+                    self._account, claim, reading, memory, told, at=at, offset=self._offset
                 )
+                looks.append(self._unless_conceded(seen_now))
             except AccountError:
                 raise
             except Exception as error:
                 self._ticket_failed(claim, error)
         return looks
+
+    def _unless_conceded(self, one: Look) -> Look:
+        """The same values written again and again and found changed: somebody else wants others."""
+        if one.plan is None or one.fingerprint != one.claim.written_fingerprint:
+            return one
+        ticket_id = one.claim.ticket_id
+
+        def work(conn: Connection) -> bool:
+            return brakes.concede(conn, self._account.name, ticket_id, one.fingerprint)
+
+        if not self._commit(work):
+            return one
+        log.warning(
+            "conceded: our values are changed by something else each time; see the field mapping "
+            "or the helpdesk's own rules",
+            account=self._account.name,
+            ticket=ticket_id,
+            fields=sorted(one.plan.fields),
+        )
+        return replace(one, plan=None)
 
     def _history(self, reading: Reading) -> History | None:
         try:
@@ -317,7 +351,7 @@ class Lane:
         else:
             self._conflicts.pop(one.claim.ticket_id, None)
             self._finish([one], written=True)
-            self._log_written(plan)
+            self._log_written(plan.ticket_id, writes.written(plan, one.fingerprint))
 
     def _write_bulk(self, looks: Sequence[Look]) -> None:
         self._before_write()
@@ -378,24 +412,26 @@ class Lane:
         return found
 
     def _close(self, intent: OpenIntent, job: Job) -> None:
-        errors = {row.ticket_id: row.error for row in job.rows}
+        silent = WriteRefused("the bulk job ended without a word about this ticket")
+        errors: dict[str, Exception | None] = dict.fromkeys(intent.tickets, silent)
+        errors |= {row.ticket_id: row.error for row in job.rows if row.ticket_id in errors}
 
         def work(conn: Connection) -> None:
             writes.close(conn, self._account.name, intent.id)
             for ticket_id, body in sorted(intent.tickets.items()):
-                if ticket_id in errors and errors[ticket_id] is None:
+                if errors[ticket_id] is None:
                     self._written(conn, ticket_id, body)
 
         self._commit(work)
-        for ticket_id in intent.tickets:
-            error = errors.get(ticket_id)
+        for ticket_id, error in errors.items():
             if error is not None:
                 self._row_failed(ticket_id, error)
             else:
                 self._conflicts.pop(ticket_id, None)
+                self._log_written(ticket_id, intent.tickets[ticket_id])
 
     def _written(self, conn: Connection, ticket_id: str, body: Mapping[str, Any]) -> None:
-        kept = ("fields", "add_tags", "remove_tags", "remarks")
+        kept = ("fields", "add_tags", "remove_tags", "remarks", "fingerprint")
         name = self._account.name
         evidence.record(
             conn, name, ticket_id, evidence.WRITTEN, {part: body[part] for part in kept}
@@ -405,14 +441,14 @@ class Lane:
             written_fingerprint=body["fingerprint"], seen_updated_at=body["seen_updated_at"],
         )  # fmt: skip
 
-    def _log_written(self, plan: Plan) -> None:
+    def _log_written(self, ticket_id: str, body: Mapping[str, Any]) -> None:
         log.info(
             "written",
             account=self._account.name,
-            ticket=plan.ticket_id,
-            fields=sorted(plan.fields),
-            add_tags=sorted(plan.add_tags),
-            remove_tags=sorted(plan.remove_tags),
+            ticket=ticket_id,
+            fields=sorted(body["fields"]),
+            add_tags=body["add_tags"],
+            remove_tags=body["remove_tags"],
         )
 
     # --- failures of one ticket ----------------------------------------------------------------

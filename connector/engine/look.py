@@ -145,9 +145,8 @@ def finish(conn: Connection, account: Account, done: Look, *, written: bool) -> 
     """A look ended well: store it and say when the next one is."""
     keep(conn, account, done)
     if written and done.plan is not None:
-        evidence.record(
-            conn, account.name, done.claim.ticket_id, evidence.WRITTEN, writes.written(done.plan)
-        )
+        body = writes.written(done.plan, done.fingerprint)
+        evidence.record(conn, account.name, done.claim.ticket_id, evidence.WRITTEN, body)
     schedule.ended(
         conn,
         account.name,

@@ -121,20 +121,21 @@ def intend(conn: Connection, lease: Lease, sent: Sequence[Sent]) -> int:
 
 def _body(sent: Sent) -> dict[str, Any]:
     return {
-        **written(sent.plan),
+        **written(sent.plan, sent.fingerprint),
         "next_look": sent.next_look,
         "wanted": sent.wanted,
         "seen_updated_at": sent.seen_updated_at,
     }
 
 
-def written(plan: Plan) -> dict[str, Any]:
+def written(plan: Plan, mark: str) -> dict[str, Any]:
     """What a plan writes, for the evidence."""
     return {
         "fields": dict(plan.fields),
         "add_tags": sorted(plan.add_tags),
         "remove_tags": sorted(plan.remove_tags),
         "remarks": list(plan.remarks),
+        "fingerprint": mark,
     }
 
 
@@ -157,15 +158,12 @@ def open_intents(conn: Connection, account: str) -> list[OpenIntent]:
     if not rows:
         return []
     tickets: dict[int, dict[str, Mapping[str, Any]]] = {row[0]: {} for row in rows}
-    for intent_id, ticket_id, mark, body in conn.execute(
-        select(
-            intent_ticket.c.intent_id,
-            intent_ticket.c.ticket_id,
-            intent_ticket.c.fingerprint,
-            intent_ticket.c.body,
-        ).where(intent_ticket.c.intent_id.in_(list(tickets)))
+    for intent_id, ticket_id, body in conn.execute(
+        select(intent_ticket.c.intent_id, intent_ticket.c.ticket_id, intent_ticket.c.body).where(
+            intent_ticket.c.intent_id.in_(list(tickets))
+        )
     ):
-        tickets[intent_id][ticket_id] = {**body, "fingerprint": mark}
+        tickets[intent_id][ticket_id] = body
     return [
         OpenIntent(id=row[0], job_id=row[1], settle_at=row[2], created_at=row[3],
                    tickets=tickets[row[0]])

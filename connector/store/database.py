@@ -1,7 +1,9 @@
 """The connection to SQLite or PostgreSQL: transactions, refusals, and what differs between both."""
 
 import os
+import random
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,6 @@ from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from connector.errors import SettingsError, StoreError
 from connector.store.refusals import Busy, refusal
@@ -63,14 +64,7 @@ class Database:
         `work` may run up to `tries` times, so it must change nothing outside of the database.
         Raises `StoreError`.
         """
-        repeat = Retrying(
-            stop=stop_after_attempt(tries),
-            wait=wait_random_exponential(multiplier=0.01, max=0.5),
-            retry=retry_if_exception_type(Busy),
-            reraise=True,
-        )
-        result: T = repeat(self._once, work)
-        return result
+        return _repeated(lambda: self._once(work), lambda error: isinstance(error, Busy), tries)
 
     def _once(self, work: Callable[[Connection], T]) -> T:
         with self.write() as conn:
@@ -152,9 +146,30 @@ def _sqlite(address: URL) -> Engine:
 
 def _open_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver opens no transactions; `_begin_sqlite` does
-    connection.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    # of two processes that open a new file at once, SQLite refuses one here without any wait
+    _repeated(
+        lambda: connection.execute("PRAGMA journal_mode = WAL"),
+        lambda error: "locked" in str(error),
+        tries=12,
+    )
+
+
+def _repeated(work: Callable[[], T], transient: Callable[[Exception], bool], tries: int) -> T:
+    """`work` up to `tries` times; the pause in between doubles up to half a second."""
+    for turn in range(tries):
+        try:
+            return work()
+        except Exception as error:
+            if turn == tries - 1 or not transient(error):
+                raise
+            time.sleep(random.uniform(0.005, min(0.01 * 2**turn, 0.5)))  # noqa: S311 - no secret
+    raise AssertionError("unreachable: the last turn returns or raises")
 
 
 def _begin_sqlite(conn: Connection) -> None:

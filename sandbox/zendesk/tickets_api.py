@@ -1,6 +1,5 @@
 """Zendesk's API about tickets: read, create, update, tags, comments, audits, the export."""
 
-from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -180,7 +179,8 @@ class TicketsApi:
             if ticket["status"] == "closed":
                 raise closed()
             check_stamp(body, ticket["updated_at"])
-            update = replace(Update(), **{how: tags})
+            wanted: dict[str, Any] = {how: tags}
+            update = Update(**wanted)
             written = account.writer.change(
                 ticket_id, update, actor=user["id"], channel="api", tags_if_closed=False
             )

@@ -3,8 +3,12 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from connector.errors import (
     HelpdeskUnreachable,
@@ -19,7 +23,10 @@ from connector.errors import (
 )
 from connector.helpdesks import available, open_helpdesk, translator
 from connector.helpdesks.base import Desired
+from connector.helpdesks.freshdesk import webhook as freshdesk_webhook
+from connector.helpdesks.zendesk import webhook as zendesk_webhook
 from connector.settings import AccountSettings
+from mappings.document.fields import parse_fields
 from mappings.errors import MappingError
 from mappings.ticket import Channel, Status
 
@@ -33,6 +40,11 @@ HEADINGS = (
 )
 TICKET = {"zendesk": "35436", "freshdesk": "20"}
 EVENT = {"zendesk": "event_status_changed", "freshdesk": "event_simple"}
+FIELDS = Path(__file__).parents[2] / "mappings" / "fields"
+MAPPINGS = {
+    kind: parse_fields((FIELDS / f"{kind}.yaml").read_text(encoding="utf-8"), kind)
+    for kind in TICKET
+}
 DUE = datetime(2026, 3, 7, 12, tzinfo=UTC)
 
 
@@ -343,3 +355,70 @@ def test_the_wrong_sign_in_is_refused(desk):
 
     with pytest.raises(SettingsError, match="sign_in"):
         desk.open(sign_in=other[desk.kind])
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(10**17, 10**19),
+    st.floats(),
+    st.text(max_size=5),
+    st.sampled_from(
+        ["2026-03-02T08:15:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+    ),
+    st.lists(st.one_of(st.none(), st.integers(), st.text(max_size=3)), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.none(), max_size=2),
+)
+TICKETS = [
+    (kind, path)
+    for kind in available()
+    for path in sorted((Path(__file__).parents[2] / "connector/helpdesks" / kind).rglob("*.json"))
+    if path.stem.startswith("ticket") and path.stem != "ticket_fields"
+]
+
+
+def spoil(data, value):
+    """The same JSON with one value of it replaced."""
+    if isinstance(value, dict) and value:
+        key = data.draw(st.sampled_from(sorted(value)))
+        return value | {key: spoil(data, value[key])}
+    if isinstance(value, list) and value:
+        place = data.draw(st.integers(0, len(value) - 1))
+        return [*value[:place], spoil(data, value[place]), *value[place + 1 :]]
+    return data.draw(ODD)
+
+
+@given(st.data(), st.sampled_from(TICKETS), st.integers(1, 3))
+@settings(max_examples=600, deadline=None)
+def test_whatever_stands_in_a_ticket_it_translates_or_is_no_ticket(data, ticket, times):
+    kind, path = ticket
+    document = json.loads(path.read_text(encoding="utf-8"))
+    for _ in range(times):
+        document = spoil(data, document)
+    mapping = MAPPINGS[kind]
+
+    try:
+        found = list(translator(kind)(document, mapping))
+    except MappingError:
+        return
+    for one in found:
+        assert all(at.tzinfo is UTC for at in instants_of(one))
+        assert {type(value) for value in one.values.values()} <= {str, type(None)}
+
+
+@given(st.sampled_from(["zendesk", "freshdesk"]), st.binary(max_size=80))
+def test_no_body_breaks_the_door(kind, body):
+    secrets = {"secrets": ["first"]}
+    mapping = MAPPINGS[kind]
+    if kind == "freshdesk":
+        call = partial(freshdesk_webhook.receive, {"x": "first"}, header="X", **secrets)
+    else:
+        call = partial(zendesk_webhook._hint, delivery_id=None)
+    try:
+        if kind == "freshdesk":
+            call(body, mapping=mapping)
+        else:
+            call(zendesk_webhook._document(body), mapping=mapping)
+    except UnreadableWebhook:
+        return

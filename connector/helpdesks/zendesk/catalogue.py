@@ -110,5 +110,6 @@ def _input_key(found: JSONObject | None, name: str) -> str | None:
 def _options(found: JSONObject) -> frozenset[str] | None:
     if found.get("type") != "tagger":
         return None
-    options = found.get("custom_field_options") or []
+    options = found.get("custom_field_options")
+    options = options if isinstance(options, list) else []
     return frozenset(str(one.get("value")) for one in options if isinstance(one, dict))

@@ -100,7 +100,7 @@ def _is_response(
         return False
     if author in nobody.user_ids:
         return False
-    role = users.get(author, {}).get("role")
+    role = plain(users.get(author, {}).get("role"))
     if role is None and author != "-1":  # -1 is Zendesk itself
         words.remark("author_unknown", "reply", author)
     return role in STAFF

@@ -15,6 +15,7 @@ from mappings.field_mapping import REPORTED_AT, FieldMapping, Words, instant, pl
 from mappings.ticket import DONE, STATUS, WAITING, Change, Reply, Status, Ticket
 
 READ_ONLY = frozenset({"closed", DELETED})
+MAX_MINUTES = 50 * 366 * 24 * 60  # no ticket waits for fifty years
 SIDELOADS = ("metric_sets", "audits", "comments", "organizations", "users", "ticket_fields")
 EXPECTED = (
     "expected a Zendesk ticket, with 'id' and 'created_at', as GET /api/v2/tickets/{id} returns "
@@ -110,7 +111,9 @@ def _ticket(
 
 def _first_reply(ticket: Ticket, metrics: JSONObject) -> tuple[Reply, ...]:
     minutes = object_of(metrics.get("reply_time_in_minutes")).get("calendar")
-    if isinstance(minutes, bool) or not isinstance(minutes, (int, float)) or minutes < 0:
+    if isinstance(minutes, bool) or not isinstance(minutes, (int, float)):
+        return ()
+    if not 0 <= minutes <= MAX_MINUTES:
         return ()
     return (Reply(at=ticket.created_at + timedelta(minutes=int(minutes)), exact=False),)
 

@@ -17,7 +17,8 @@ def state_of(raw: JSONObject) -> dict[str, Any]:
     state["tags"] = tags_of(raw.get("tags"))
     rating = object_of(raw.get("satisfaction_rating")).get("score")
     state["satisfaction_rating"] = rating if rating not in ("offered", "unoffered") else None
-    for one in raw.get("custom_fields") or raw.get("fields") or []:
+    fields = raw.get("custom_fields") or raw.get("fields")
+    for one in fields if isinstance(fields, list) else []:
         if isinstance(one, dict) and one.get("id") is not None:
             state[str(one["id"])] = one.get("value")
     # that there is one is all that a policy asks of it; texts are not kept

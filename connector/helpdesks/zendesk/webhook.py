@@ -11,6 +11,7 @@ from typing import Any
 
 from connector.errors import UnreadableWebhook, UnverifiedWebhook
 from connector.helpdesks.base import Hint, JSONObject, Observation
+from connector.helpdesks.zendesk.values import tags_of
 from mappings.field_mapping import FieldMapping, Words, instant, plain
 from mappings.ticket import CLASS, PRIORITY, STATUS, WAITING, Status
 
@@ -158,7 +159,7 @@ def _in_our_words(
         if not words.remarks:
             yield PRIORITY, ranks
     elif event == "type_changed":
-        tags = frozenset(tag for tag in detail.get("tags") or () if isinstance(tag, str))
+        tags = frozenset(tags_of(detail.get("tags")))
         classes = (words.ticket_class(before, tags), words.ticket_class(after, tags))
         if not words.remarks:
             yield CLASS, classes

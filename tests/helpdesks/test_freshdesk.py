@@ -1,0 +1,338 @@
+"""What only Freshdesk does."""
+
+import base64
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.errors import (
+    TicketError,
+    TicketReadOnly,
+    UnreadableWebhook,
+    UnverifiedWebhook,
+    WriteRefused,
+)
+from connector.helpdesks.base import Desired, Observation
+from connector.helpdesks.freshdesk.catalogue import choices
+from connector.helpdesks.freshdesk.client import Client
+from connector.helpdesks.freshdesk.webhook import _in_text
+from connector.http import Session
+from mappings.ticket import Reply
+
+BASE = "http://127.0.0.1:9"
+API = f"{BASE}/api/v2"
+CREATED = "2026-03-02T08:15:00Z"
+
+
+def at(text):
+    return None if text is None else datetime.fromisoformat(f"2026-03-{text}:00Z").astimezone(UTC)
+
+
+def desired(response=None, resolution=None, **changes):
+    values = {
+        "fields": {},
+        "tags": frozenset({"sla_sev_high"}),
+        "own_tags": frozenset({"sla_sev_low", "sla_sev_high"}),
+        "first_response_due_at": at(response),
+        "resolution_due_at": at(resolution),
+    }
+    return Desired(**(values | changes))
+
+
+def looked_at(freshdesk, wire, mode="native", **changes):
+    freshdesk.serve(wire, json=freshdesk.sample("ticket") | changes)
+    helpdesk = freshdesk.open(mode=mode)
+    return helpdesk, helpdesk.read("20")
+
+
+# --- native dates: standing (response, resolution), wanted, sent ----------------------------------
+
+NATIVE = {
+    "nothing wanted": (("02T12:00", "04T08:00"), (None, None), None),
+    "as it stands": (("02T12:00", "04T08:00"), ("02T12:00", "04T08:00"), None),
+    "one moves, both are sent": (
+        ("02T12:00", "04T08:00"),
+        (None, "05T08:00"),
+        ("02T12:00", "05T08:00"),
+    ),
+    "order repaired": (
+        ("02T12:00", "04T08:00"),
+        ("02T12:00", "02T11:00"),
+        ("02T12:00", "02T12:01"),
+    ),
+    "repaired order stands": (("02T12:00", "02T12:01"), ("02T12:00", "02T11:00"), None),
+    "same instant is repaired": ((None, None), ("02T12:00", "02T12:00"), ("02T12:00", "02T12:01")),
+    "only a response": ((None, None), ("02T12:00", None), ("02T12:00", "02T12:01")),
+    "only a resolution": ((None, None), (None, "02T12:00"), ("02T11:59", "02T12:00")),
+    "a resolution at once": ((None, None), (None, "02T08:15"), ("02T08:15", "02T08:16")),
+    "before the creation": (
+        ("02T12:00", "04T08:00"),
+        ("01T12:00", "05T08:00"),
+        ("02T12:00", "05T08:00"),
+    ),
+    "nothing at all": ((None, None), (None, None), None),
+    "nothing stands, too early": ((None, None), ("01T12:00", None), None),
+}
+
+
+def iso(text):
+    return None if text is None else f"2026-03-{text}:00Z"
+
+
+@pytest.mark.parametrize(("standing", "wanted", "sent"), NATIVE.values(), ids=NATIVE)
+def test_native_dates(freshdesk, wire, standing, wanted, sent):
+    helpdesk, reading = looked_at(
+        freshdesk, wire, fr_due_by=iso(standing[0]), due_by=iso(standing[1])
+    )
+    plan = helpdesk.plan(reading, desired(*wanted))
+
+    found = plan and (plan.body["fr_due_by"], plan.body["due_by"])
+    assert found == (sent and tuple(map(iso, sent)))
+
+
+def test_a_repaired_order_and_an_early_date_are_remarked(freshdesk, wire):
+    helpdesk, reading = looked_at(freshdesk, wire)
+
+    assert "one minute after" in helpdesk.plan(reading, desired("02T12:00", "02T11:00")).remarks[0]
+    assert "before the ticket" in helpdesk.plan(reading, desired("01T12:00", "05T08:00")).remarks[0]
+
+
+def test_in_native_mode_the_own_due_fields_are_left_alone(freshdesk, wire):
+    helpdesk, reading = looked_at(freshdesk, wire)
+    fields = {"resolution_due_at": iso("05T08:00"), "resolution_due_on": "2026-03-05"}
+    plan = helpdesk.plan(reading, desired(None, "05T08:00", fields=fields | {"state": None}))
+
+    assert plan.body["custom_fields"] == {"cf_sla_state": None}
+    assert reading.fields["resolution_due_at"] == iso("04T08:00")
+    assert plan.fields["resolution_due_at"] == iso("05T08:00")
+
+
+def test_in_mode_own_fields_the_native_dates_are_left_alone(freshdesk, wire):
+    helpdesk, reading = looked_at(freshdesk, wire, "own_fields")
+    fields = {"resolution_due_at": iso("05T08:00"), "tier": "sla_f_tier_1"}
+    plan = helpdesk.plan(reading, desired("03T08:00", "05T08:00", fields=fields))
+
+    assert plan.body == {"custom_fields": {"cf_sla_resolution_due_at": iso("05T08:00")}}
+
+
+# --- tags ----------------------------------------------------------------------------------------
+
+
+def test_tags_are_sent_whole_and_only_after_a_single_read(freshdesk, wire):
+    helpdesk, reading = looked_at(freshdesk, wire, tags=["VIP", "SLA_sev_high"])
+    wanted = desired(tags=frozenset({"sla_sev_low"}))
+
+    plan = helpdesk.plan(reading, wanted)
+    assert plan.body == {"tags": ["VIP", "sla_sev_low"]}
+    assert not plan.needs_single_read
+
+    plan = helpdesk.plan(replace(reading, single=False), wanted)
+    assert (plan.body, plan.needs_single_read) == ({}, True)
+
+
+def test_tags_in_another_case_are_the_same(freshdesk, wire):
+    helpdesk, reading = looked_at(freshdesk, wire, tags=["SLA_sev_high"])
+
+    assert helpdesk.plan(reading, desired()) is None
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def test_a_closed_ticket_can_be_written_and_a_spam_one_not(freshdesk, wire):
+    helpdesk, reading = looked_at(freshdesk, wire, status=5)
+    assert (reading.read_only, reading.ticket.status.value) == (None, "closed")
+    assert helpdesk.plan(reading, desired(None, "05T08:00")) is not None
+
+    wire.reset()
+    helpdesk, reading = looked_at(freshdesk, wire, spam=True)
+    assert (reading.read_only, reading.ticket.values["cancelled"]) == ("spam", "spam")
+    assert helpdesk.plan(reading, desired(None, "05T08:00")) is None
+
+
+def test_conversations_win_over_the_figures(freshdesk):
+    (ticket,) = freshdesk.tickets(freshdesk.sample("ticket_with_conversations"))
+    (bare,) = freshdesk.tickets(freshdesk.sample("ticket"))
+
+    assert ticket.replies == (
+        Reply(at=at("02T08:40"), sequence=1),
+        Reply(at=datetime(2026, 3, 2, 9, 1, 11, tzinfo=UTC), sequence=4),
+    )
+    assert [reply.at.minute for reply in bare.replies] == [40, 1]
+
+
+@pytest.mark.parametrize(
+    "who", [{"own_user_id": "4300000000777"}, {"robots": frozenset({"4300000000777"})}]
+)
+def test_our_own_replies_and_those_of_robots_do_not_count(freshdesk, who):
+    (ticket,) = freshdesk.tickets(freshdesk.sample("ticket_with_conversations"), **who)
+
+    assert ticket.replies == ()
+
+
+def test_the_figures_date_the_status(freshdesk):
+    (ticket,) = freshdesk.tickets(freshdesk.sample("ticket_closed"))
+    (change,) = ticket.changes
+
+    assert (change.at, change.before, change.after, change.inferred) == (
+        at("03T10:00"),
+        "open",
+        "closed",
+        True,
+    )
+
+
+def test_the_plan_stands_in_the_company(freshdesk):
+    (ticket,) = freshdesk.tickets(freshdesk.sample("ticket"))
+
+    assert (ticket.plan, ticket.organization) == ("Gold", "4300000000009")
+
+
+def test_source_10_is_outbound(freshdesk):
+    (ticket,) = freshdesk.tickets(freshdesk.sample("ticket") | {"source": 10})
+
+    assert ticket.outbound
+
+
+def test_inputs_come_from_custom_fields_and_keys(freshdesk):
+    freshdesk.with_inputs(
+        {"impact": {"field": "cf_customers_affected"}, "product": {"field": "product_id"}}
+    )
+    (ticket,) = freshdesk.tickets(freshdesk.sample("ticket"))
+
+    assert (ticket.values["impact"], ticket.values["product"]) == ("12", None)
+    assert ticket.mapped == {"impact", "product"}
+
+
+def test_pages_of_conversations_end(wire):
+    rows = [{"id": number} for number in range(100)]
+    url = f"{API}/tickets/1/conversations"
+    wire.get(url, json=rows, headers={"link": '< https://x/?page=2>;rel="next"'})
+    wire.get(url, json=[{"id": 100}])
+    assert len(Client(Session(BASE)).conversations("1")) == 101
+
+    wire.reset()
+    wire.get(url, json=rows, headers={"link": '< https://x/?page=2>;rel="next"'})
+    with pytest.raises(TicketError, match="do not come to an end"):
+        Client(Session(BASE)).conversations("1")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"2": ["Open", "Being Processed"]}, ["2"]),
+        ({"Low": 1, "Urgent": 4}, ["Low", "Urgent"]),
+        (["a", "b"], ["a", "b"]),
+        ([["a", "A"], "b"], ["a", "A", "b"]),
+        ([{"value": "a", "choices": []}, {"label": "b"}], ["a", "b"]),
+        (None, []),
+    ],
+)
+def test_choices_come_in_several_shapes(value, expected):
+    assert list(choices(value)) == expected
+
+
+def test_a_refused_write_says_what_freshdesk_says(freshdesk, wire):
+    wire.put(f"{API}/tickets/20", status=400, json=freshdesk.sample("error_validation"))
+    client = Client(Session(BASE))
+    with pytest.raises(WriteRefused, match="due_by: It should not be before"):
+        client.update("20", {})
+
+    wire.reset()
+    wire.put(f"{API}/tickets/20", status=405, json={"message": "PUT method is not allowed."})
+    with pytest.raises(TicketReadOnly):
+        client.update("20", {})
+
+
+# --- deliveries ----------------------------------------------------------------------------------
+
+
+def receive(freshdesk, body, **settings):
+    body = body if isinstance(body, bytes) else body.encode()
+    return freshdesk.open(**settings).receive(freshdesk.deliver(body), body)
+
+
+BODIES = {
+    "simple": '{"freshdesk_webhook": {"ticket_id": 20, "ticket_subject": "7"}}',
+    "id inside": '{"freshdesk_webhook": {"id": 20}}',
+    "template": '{"event": "{status:{from:4,to:6}}", "ticket_id": "20"}',
+    "dotted": '{"ticket.id": "20", "ticket.status": "6"}',
+    "nested": '{"requester": {"id": 9}, "ticket": {"id": 20}}',
+    "camel": '{"ticketId": "20"}',
+    "prefixed": '{"ticket_id": "INC-20"}',
+    "hash": '{"ticket_id": "#20"}',
+    "decimal": '{"ticket_id": 20.0}',
+    "display id": '{"ticket": {"display_id": 20}}',
+    "only its address": '{"ticket_url": "https://x.freshdesk.com/helpdesk/tickets/20"}',
+    "form": "ticket_subject=a+7&ticket_id=20",
+    "wrapped form": "freshdesk_webhook%5Bticket_id%5D=20&freshdesk_webhook%5Bx%5D=7",
+    "stray quote": '{"subject": "a "7" b", "ticket_id": "20"}',
+    "stray quote, prefixed": '{"subject": "a "7" b", "ticket_id": "INC-20"}',
+    "unquoted mail": '{"agent": bo7@example.test, "ticket_id": 20}',
+    "no key at all": "ticket 20 was changed",
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_the_ticket_is_found(freshdesk, body):
+    assert receive(freshdesk, body).ticket_id == "20"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"event": "{status:{from:4,to:6}}"}',
+        '{"ticket_id": ""}',
+        '{"requester": {"id": 9}}',
+        '{"ticket_id": true}',
+    ],
+)
+def test_an_id_is_not_made_up(freshdesk, body):
+    with pytest.raises(UnreadableWebhook):
+        receive(freshdesk, body)
+
+
+@given(
+    st.integers(1, 10**12), st.text(st.characters(exclude_characters="0123456789:="), max_size=40)
+)
+def test_a_subject_breaks_no_body(number, subject):
+    assert _in_text(f'{{"subject": "{subject}", "ticket_id": "{number}"}}') == str(number)
+
+
+def test_the_password_of_basic_is_a_secret_too(freshdesk):
+    def basic(text):
+        return {"authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+
+    body = b'{"ticket_id": 20}'
+    assert freshdesk.open().receive(basic("anybody:second"), body).ticket_id == "20"
+    for headers in (basic("first:no"), basic("first"), {"authorization": "Basic ?"}, {}):
+        with pytest.raises(UnverifiedWebhook):
+            freshdesk.open().receive(headers, body)
+
+
+def test_the_header_can_have_another_name(freshdesk):
+    webhook = {"secrets": ["first"], "header": "X-Desk"}
+
+    hint = freshdesk.open(webhook=webhook).receive({"x-desk": "first"}, b'{"ticket_id": 20}')
+    assert hint.ticket_id == "20"
+
+
+def test_the_event_is_observed_when_it_was_received(freshdesk):
+    now = at("02T09:00")
+    body = json.dumps(freshdesk.sample("event_simple"))
+
+    assert receive(freshdesk, body, now=lambda: now).observations == (
+        Observation(field="status", before="open", after="pending", at=now),
+        Observation(field="waiting", before=None, after="customer", at=now),
+    )
+    assert receive(freshdesk, body).observations == ()
+
+
+def test_a_subject_cannot_forge_an_observation(freshdesk):
+    body = '{"ticket_id": 20, "ticket_subject": "{status:{from:2,to:5}}"}'
+
+    assert receive(freshdesk, body, now=lambda: at("02T09:00")).observations == ()
