@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 
@@ -24,6 +24,11 @@ class State(StrEnum):
 
 
 WORST_FIRST = tuple(State)
+ONE_SECOND = timedelta(seconds=1)  # instants are whole seconds, so this is "just after"
+
+
+# [start, end); an end of None has not come yet
+Span = tuple[datetime, datetime | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +66,9 @@ class Outcome:
     #: the cause that excuses a miss
     excused: str | None
     #: the pauses that were taken into account
-    paused: tuple[tuple[datetime, datetime | None], ...]
+    paused: tuple[Span, ...]
+    #: the earliest later instant at which it stands differently though nothing happens
+    next_change_at: datetime | None = None
 
 
 def reach(schedule: Schedule, start: datetime, amount: Amount, mode: BusinessDayMode) -> datetime:
@@ -80,9 +87,7 @@ def threshold(
     return schedule.add(start, -(-total * share.numerator // share.denominator))
 
 
-def moved(
-    bound: datetime, pauses: Sequence[tuple[datetime, datetime | None]], schedule: Schedule
-) -> datetime | None:
+def moved(bound: datetime, pauses: Sequence[Span], schedule: Schedule) -> datetime | None:
     """`bound` moved on by the pauses that began before it; None while one of them still holds."""
     for start, end in pauses:
         if start >= bound:
@@ -95,9 +100,9 @@ def moved(
 
 def stretches(
     waits: Sequence[Wait], effects: Sequence[Effect], start: datetime, end: datetime | None
-) -> tuple[tuple[datetime, datetime | None], ...]:
+) -> tuple[Span, ...]:
     """The waits with these effects inside [start, end), merged where they overlap, in order."""
-    found: list[tuple[datetime, datetime | None]] = []
+    found: list[Span] = []
     for wait in sorted((w for w in waits if w.effect in effects), key=lambda w: w.start):
         begun, over = max(wait.start, start), wait.end
         if end is not None:
@@ -116,22 +121,24 @@ def judge(
     course: Course, waits: Sequence[Wait], fulfilled_at: datetime | None, now: datetime
 ) -> Outcome:
     """How the metric stands at `now`. A fulfilment ends a pause that holds at that instant."""
-    pauses = stretches(waits, (Effect.PAUSE,), course.start, fulfilled_at)
-    due, breached_at = _missed(course, pauses, fulfilled_at or now)
-    excused = _excuse(course, waits, fulfilled_at, now) if breached_at else None
+    pauses = stretches(waits, (Effect.PAUSE,), course.start, fulfilled_at) if waits else ()
+    judged_at = now if fulfilled_at is None else fulfilled_at
+    due = _moved(course.due_at, pauses, course)
+    breached_at = due if due is not None and is_late(course, due, judged_at) else None
+    excuse = _excuse(course, waits, fulfilled_at, judged_at) if breached_at else None
     holding = fulfilled_at is None and bool(pauses) and pauses[-1][1] is None
-    aim, risk = (
-        None if bound is None or holding else moved(bound, pauses, course.schedule)
-        for bound in (course.aim_at, course.at_risk_at)
-    )
+    aim = None if holding else _moved(course.aim_at, pauses, course)
+    risk = None if holding else _moved(course.at_risk_at, pauses, course)
+    lates = [due, excuse.until if excuse else None] if fulfilled_at is None else []
     return Outcome(
         state=_state(course, breached_at, fulfilled_at, holding, risk, now),
         aim_at=aim,
         at_risk_at=risk,
         due_at=breached_at if holding else due,
         breached_at=breached_at,
-        excused=excused,
+        excused=excuse.causes if excuse else None,
         paused=pauses,
+        next_change_at=_next_change(course, lates, risk, now),
     )
 
 
@@ -140,25 +147,45 @@ def is_late(course: Course, due: datetime, at: datetime) -> bool:
     return at >= due if course.strict else at > due
 
 
-def _missed(
-    course: Course, pauses: Sequence[tuple[datetime, datetime | None]], at: datetime
-) -> tuple[datetime | None, datetime | None]:
-    if course.due_at is None:
-        return None, None
-    due = moved(course.due_at, pauses, course.schedule)
-    return due, due if due is not None and is_late(course, due, at) else None
+def _moved(bound: datetime | None, pauses: Sequence[Span], course: Course) -> datetime | None:
+    return moved(bound, pauses, course.schedule) if bound is not None and pauses else bound
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Excuse:
+    """What excuses a miss, and the due instant up to which it does (None: without end)."""
+
+    causes: str
+    until: datetime | None
 
 
 def _excuse(
-    course: Course, waits: Sequence[Wait], fulfilled_at: datetime | None, now: datetime
-) -> str | None:
-    causes = sorted({wait.cause for wait in waits if wait.effect is Effect.EXCUSE})
-    if not causes:
-        return None
+    course: Course, waits: Sequence[Wait], fulfilled_at: datetime | None, judged_at: datetime
+) -> _Excuse | None:
+    """A miss is excused when it would be none had the excusing stretches been pauses."""
     both = stretches(waits, (Effect.PAUSE, Effect.EXCUSE), course.start, fulfilled_at)
-    if _missed(course, both, fulfilled_at or now)[1] is not None:
+    due = _moved(course.due_at, both, course)
+    if due is not None and is_late(course, due, judged_at):
         return None
-    return ", ".join(causes)
+    causes = {
+        wait.cause
+        for wait in waits
+        if wait.effect is Effect.EXCUSE
+        and wait.start < (judged_at if due is None else min(due, judged_at))
+        and (wait.end is None or wait.end > course.start)
+    }
+    return _Excuse(causes=", ".join(sorted(causes)), until=due) if causes else None
+
+
+def _next_change(
+    course: Course, lates: Sequence[datetime | None], risk: datetime | None, now: datetime
+) -> datetime | None:
+    """Only the passing of an at-risk instant or of a due changes anything by itself."""
+    second = timedelta(0) if course.strict else ONE_SECOND
+    found = [late + second for late in lates if late is not None]
+    if risk is not None and found and risk < found[0]:
+        found.append(risk)
+    return min((at for at in found if at > now), default=None)
 
 
 def _state(

@@ -3,15 +3,22 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 Facts = Callable[[str], str | None]
 
 _SEPARATORS = re.compile(r"[\s_\-]+")
 
 
+@lru_cache(maxsize=4096)
 def same_word(value: str) -> str:
     """The form in which two spellings of a value are equal: case, spaces, _ and - don't count."""
     return _SEPARATORS.sub(" ", value.strip().lower())
+
+
+@lru_cache(maxsize=4096)
+def _same_words(values: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(same_word(value) for value in values)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,8 +30,7 @@ class Test:
 
     def holds(self, facts: Facts) -> bool:
         """Whether the fact has one of the values."""
-        value = facts(self.fact) or ""
-        return any(same_word(value) == same_word(one) for one in self.values)
+        return same_word(facts(self.fact) or "") in _same_words(self.values)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +52,10 @@ class Condition:
 
     def holds(self, facts: Facts) -> bool:
         """Whether every test holds."""
-        return all(test.holds(facts) for test in self.tests)
+        for test in self.tests:  # noqa: SIM110 -- the hottest line there is; `all` takes twice as long
+            if not test.holds(facts):
+                return False
+        return True
 
     def __str__(self) -> str:
         return ", ".join(

@@ -10,6 +10,7 @@ from mappings.ticket import Ticket
 
 TIER = "tier"  #: the mapped input in which an agent sets a tier
 LOWEST = 1
+HIGHEST = 3
 
 StateAt = Callable[[Ticket, datetime], State | None]
 
@@ -19,27 +20,43 @@ def tier(
 ) -> tuple[int, Tier | None]:
     """The highest tier reached so far, and the rule that led there (None: the lowest, or an agent).
 
-    Between two changes of the ticket a tier can only rise, so it is enough to look just before
-    each change and now. `resolution_at` gives the resolution's state at an instant.
+    `resolution_at` gives the resolution's state at an instant.
     """
     best, rule = LOWEST, None
-    looks = {now}
-    for change in ticket.changes:
-        if ticket.reported_at < change.at:
-            looks.update((change.at - ONE_SECOND, change.at))
-    for at in sorted(look for look in looks if look <= now):
+    for at in _looks(ticket, now):
         seen = ticket.as_of(at)
-        found, by = _reached(seen, policy, at, resolution_at(seen, at))
+        found, by = _reached(seen, policy, at, resolution_at)
         if found > best:
             best, rule = found, by
+        if best == HIGHEST:
+            break
     return best, rule
 
 
+def _looks(ticket: Ticket, now: datetime) -> list[datetime]:
+    """Between two changes a tier can only rise, so the ends of these stretches are enough.
+
+    What is changed after a solve moves no tier: the solve itself is looked at instead.
+    """
+    before = {change.at - ONE_SECOND for change in ticket.changes}
+    looks = {now, *(at for at in before if ticket.reported_at <= at < now)}
+    for solved in ticket.done(now):
+        end = solved.end or now + ONE_SECOND
+        while_solved = {at for at in looks if solved.start < at < end}
+        if while_solved:
+            looks = (looks - while_solved) | {solved.start}
+    return sorted(looks)
+
+
 def _reached(
-    ticket: Ticket, policy: Policy, at: datetime, resolution: State | None
+    ticket: Ticket, policy: Policy, at: datetime, resolution_at: StateAt
 ) -> tuple[int, Tier | None]:
-    extra = {"resolution": resolution.value if resolution else ""}
-    facts = Facts(ticket=ticket, policy=policy, at=at, extra=extra)
+    facts = Facts(
+        ticket=ticket,
+        policy=policy,
+        at=at,
+        extra={"resolution": lambda: resolution_at(ticket, at) or ""},
+    )
     assessed = ticket.value_at(TIER, at) or ""
     best, rule = (int(assessed) if assessed in ("1", "2", "3") else LOWEST), None
     for one in policy.tiers:

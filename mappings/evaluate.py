@@ -1,8 +1,8 @@
 """evaluate(ticket, policy, now): what was promised, and whether it is kept. The one entrance."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from mappings.clock import WORST_FIRST, Outcome, State, Wait, judge
 from mappings.duties import open_duties
@@ -10,13 +10,12 @@ from mappings.escalation import tier as reached_tier
 from mappings.explain import Reason
 from mappings.policy import Commitment, Effect, Grade, Metric, Policy, Reopening
 from mappings.promises import Promise, applicable
-from mappings.severity import ONE_SECOND, Decision, Facts, decide
+from mappings.severity import Decision, Facts
 from mappings.tags import SHOWN_STATES, exempt_tag, severity_tag, state_tag
-from mappings.ticket import CANCELLED, DONE, STATUS, WAITING, Channel, Status, Stretch, Ticket
+from mappings.ticket import CANCELLED, DONE, MERGED, WAITING, Channel, Stretch, Ticket
 
 HISTORY_MISSING = "history_missing"
 MINUTE_PRECISION = "minute_precision"
-MINUTE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +70,14 @@ def evaluate(ticket: Ticket, policy: Policy, now: datetime) -> Evaluation:
     return _Case(ticket=ticket.as_of(now), policy=policy, now=now).evaluation()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Fulfilment:
+    """The event that ended a metric: a reply, or the solve."""
+
+    at: datetime
+    sequence: int
+
+
 @dataclass(kw_only=True, slots=True)
 class _Case:
     """One ticket being judged; collects reasons and gaps on the way."""
@@ -82,6 +89,32 @@ class _Case:
     gaps: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
     has_error_gap: bool = False
     seen: dict[Metric, State] = field(default_factory=dict)
+    facts: Facts = field(init=False)
+    #: the stretches during which the ticket was solved; each ends at a reopen
+    done: list[Stretch] = field(init=False)
+    waits: tuple[Wait, ...] = field(init=False)
+    #: None when the ticket lives
+    cancelled_at: datetime | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.facts = Facts(ticket=self.ticket, policy=self.policy, at=self.now)
+        self.done = self.ticket.done(self.now)
+        self.waits = tuple(self.waiting())
+        self.cancelled_at = self.cancellation()
+        if self.cancelled_at is not None and self.ticket.values[CANCELLED] == MERGED:
+            # a merge closes the ticket, and that is no solution
+            self.done = [one for one in self.done if one.start < self.cancelled_at]
+
+    def cancellation(self) -> datetime | None:
+        """Since when the ticket is cancelled; without history since the report."""
+        if not self.ticket.values.get(CANCELLED):
+            return None
+        changes = self.ticket.changes_of(CANCELLED)
+        if changes:
+            return changes[-1].at
+        self.rest_on([HISTORY_MISSING])
+        merged = self.ticket.values[CANCELLED] == MERGED and self.done
+        return self.done[-1].start if merged else self.ticket.reported_at
 
     def evaluation(self) -> Evaluation:
         self.say("class", value=self.ticket.ticket_class.value)
@@ -104,16 +137,15 @@ class _Case:
             self.has_error_gap |= gap is not None and gap.grade is Grade.ERROR
 
     def exemption(self) -> str | None:
-        facts = Facts(ticket=self.ticket, policy=self.policy, at=self.now)
         for one in self.policy.exemptions:
-            if one.when.holds(facts):
+            if one.when.holds(self.facts):
                 self.say("exempt", one.source, reason=one.reason, why=str(one.when))
                 self.rest_on(one.gaps)
                 return one.reason
         return None
 
     def severity(self) -> Decision:
-        found = decide(self.ticket, self.policy, self.now)
+        found = self.facts.severity()
         if found.ignored:
             self.say("severity_unknown", value=found.ignored)
         if found.level is not None:
@@ -133,104 +165,91 @@ class _Case:
         if metric is Metric.FIRST_RESPONSE and self.ticket.outbound:
             self.say("outbound")
             return None
-        fulfilled_at = self.fulfilled_at(metric)
-        promises = self.promises(metric, fulfilled_at)
+        fulfilment = self.fulfilment(metric)
+        promises = self.promises(metric, fulfilment)
         if not promises:
             return None
-        promise, others = promises[0], tuple(promises[1:])
-        outcome = judge(promise.course, self.waits(metric), fulfilled_at, self.now)
-        if fulfilled_at is None and self.ticket.values.get(CANCELLED):
-            outcome = self.cancelled(promise, metric)
+        fulfilled_at = fulfilment.at if fulfilment else None
+        if fulfilled_at is None and self.cancelled_at is not None:
+            outcome = self.cancelled(promises[0], metric, self.cancelled_at)
+        else:
+            outcome = judge(promises[0].course, self.ledger(metric), fulfilled_at, self.now)
         return MetricResult(
             metric=metric,
-            promise=promise,
+            promise=promises[0],
             outcome=outcome,
             fulfilled_at=fulfilled_at,
-            others=others,
+            others=tuple(promises[1:]),
         )
 
-    def promises(self, metric: Metric, fulfilled_at: datetime | None) -> list[Promise]:
+    def promises(self, metric: Metric, fulfilment: _Fulfilment | None) -> list[Promise]:
         """An open metric is judged by today's severity, a fulfilled one by that of its end."""
-        at = fulfilled_at or self.now
-        if metric is Metric.NEXT_UPDATE and fulfilled_at is not None:
-            at = fulfilled_at - ONE_SECOND  # the solve itself ends the status that obliged
-        if fulfilled_at is not None and not self.ticket.is_known(fulfilled_at):
+        start = self.start(metric, fulfilment)
+        if fulfilment is None:
+            found = applicable(self.ticket, self.policy, metric, self.now, start, self.facts)
+        else:
+            ended = self.ticket.just_before(fulfilment.at, fulfilment.sequence)
+            found = applicable(ended, self.policy, metric, fulfilment.at, start)
+        if found and not self.is_known(metric, fulfilment, found[0]):
             self.rest_on([HISTORY_MISSING])
-        return applicable(self.ticket, self.policy, metric, at, self.start(metric, fulfilled_at))
-
-    def cancelled(self, promise: Promise, metric: Metric) -> Outcome:
-        """The clock as it stood when the ticket was cancelled."""
-        changes = self.ticket.changes_of(CANCELLED)
-        at = changes[-1].at if changes else self.now
-        found = judge(promise.course, self.waits(metric), None, at)
-        return Outcome(
-            state=State.CANCELLED,
-            aim_at=found.aim_at,
-            at_risk_at=found.at_risk_at,
-            due_at=found.due_at,
-            breached_at=found.breached_at,
-            excused=found.excused,
-            paused=found.paused,
-        )
-
-    def start(self, metric: Metric, fulfilled_at: datetime | None) -> datetime:
-        until = fulfilled_at or self.now
-        if metric is Metric.NEXT_UPDATE:
-            replies = [reply.at for reply in self.ticket.replies if reply.at <= until]
-            begun = [end for _, end in self.done() if end is not None and end <= until]
-            return max([self.ticket.reported_at, *replies[-1:], *begun])
-        if metric is Metric.RESOLUTION and self.policy.on_reopen is Reopening.RESTART:
-            begun = [end for _, end in self.done() if end is not None]
-            return max([self.ticket.reported_at, *begun])
-        return self.ticket.reported_at
-
-    def done(self) -> list[tuple[datetime, datetime | None]]:
-        """The stretches during which the ticket was solved or closed; the end is the reopen."""
-        found: list[tuple[datetime, datetime | None]] = []
-        for stretch in self.ticket.stretches(STATUS, self.now):
-            if Status(stretch.value or Status.UNKNOWN) not in DONE:
-                continue
-            if found and found[-1][1] == stretch.start:
-                found[-1] = (found[-1][0], stretch.end)
-            else:
-                found.append((stretch.start, stretch.end))
         return found
 
-    def fulfilled_at(self, metric: Metric) -> datetime | None:
-        done = self.done()
+    def is_known(self, metric: Metric, fulfilment: _Fulfilment | None, promise: Promise) -> bool:
+        """Whether the history reaches back to what the promise rests on."""
+        if fulfilment is not None:
+            return self.ticket.is_known(fulfilment.at)
+        if metric is Metric.NEXT_UPDATE and promise.amount is not None:
+            return self.ticket.is_known(max(promise.course.start, self.ticket.created_at))
+        return True
+
+    def cancelled(self, promise: Promise, metric: Metric, at: datetime) -> Outcome:
+        """The clock as it stood when the ticket was cancelled."""
+        found = judge(promise.course, self.ledger(metric), None, min(at, self.now))
+        return replace(found, state=State.CANCELLED, next_change_at=None)
+
+    def start(self, metric: Metric, fulfilment: _Fulfilment | None) -> datetime:
+        until = fulfilment.at if fulfilment else self.now
+        begun = [self.ticket.reported_at]
+        if metric is Metric.NEXT_UPDATE:
+            begun += [reply.at for reply in self.ticket.replies if reply.at <= until]
+        restarts = self.policy.on_reopen is Reopening.RESTART
+        if metric is Metric.NEXT_UPDATE or (metric is Metric.RESOLUTION and restarts):
+            begun += [one.end for one in self.done if one.end is not None and one.end <= until]
+        return max(begun)
+
+    def fulfilment(self, metric: Metric) -> _Fulfilment | None:
         if metric is Metric.FIRST_RESPONSE:
-            return self.first_response(done)
-        return done[-1][0] if done and done[-1][1] is None else None
+            return self.first_response()
+        if self.done and self.done[-1].end is None:
+            return _Fulfilment(at=self.done[-1].start, sequence=self.done[-1].sequence)
+        return None
 
-    def first_response(self, done: list[tuple[datetime, datetime | None]]) -> datetime | None:
+    def first_response(self) -> _Fulfilment | None:
         """The first public reply by a human agent, or the solve where that came first."""
-        reply = self.ticket.replies[0] if self.ticket.replies else None
-        if done and (reply is None or done[0][0] < reply.at):
-            return done[0][0]
-        return reply.at if reply else None
+        reply = next(iter(self.ticket.replies), None)
+        solve = next(iter(self.done), None)
+        if solve is not None and (reply is None or solve.start < reply.at):
+            return _Fulfilment(at=solve.start, sequence=solve.sequence)
+        return _Fulfilment(at=reply.at, sequence=reply.sequence) if reply else None
 
-    def waits(self, metric: Metric) -> tuple[Wait, ...]:
-        """The ledger of waits; a reopened resolution also leaves out the time it was solved."""
-        ledger = [
-            Wait(
-                start=stretch.start,
-                end=stretch.end,
-                cause=stretch.value,
-                effect=self.policy.waiting.get(stretch.value, Effect.RUN),
-            )
-            for stretch in self.waiting()
-            if stretch.value
-        ]
-        if metric is Metric.RESOLUTION and self.policy.on_reopen is Reopening.RESUME:
-            ledger += [
-                Wait(start=start, end=end, cause="solved", effect=Effect.PAUSE)
-                for start, end in self.done()
-                if end is not None
-            ]
-        return tuple(ledger)
+    def ledger(self, metric: Metric) -> tuple[Wait, ...]:
+        """The waits; a reopened resolution also leaves out the time it was solved."""
+        if metric is not Metric.RESOLUTION or self.policy.on_reopen is not Reopening.RESUME:
+            return self.waits
+        return self.waits + tuple(
+            Wait(start=one.start, end=one.end, cause="solved", effect=Effect.PAUSE)
+            for one in self.done
+            if one.end is not None
+        )
 
-    def waiting(self) -> list[Stretch]:
-        return [one for one in self.ticket.stretches(WAITING, self.now) if one.value]
+    def waiting(self) -> Iterator[Wait]:
+        for one in self.ticket.stretches(WAITING, self.now):
+            if not one.value:
+                continue
+            effect = self.policy.waiting.get(one.value, Effect.RUN)
+            if one.inferred and effect is not Effect.RUN:
+                self.rest_on([HISTORY_MISSING])
+            yield Wait(start=one.start, end=one.end, cause=one.value, effect=effect)
 
     def tier(self) -> int:
         found, rule = reached_tier(self.ticket, self.policy, self.now, self.resolution_state)
@@ -294,7 +313,7 @@ class _Case:
                 "also", other.target.source, metric=metric, governed_by=other.governed_by,
                 due=other.course.due_at,
             )  # fmt: skip
-        for wait in self.waits(found.metric):
+        for wait in self.ledger(found.metric):
             self.say(f"wait_{wait.effect}", metric=metric, cause=wait.cause, wait=wait)
         self.say(
             "stands", metric=metric, state=found.state.value, due=found.outcome.due_at,
@@ -348,7 +367,10 @@ class _Case:
             metrics=metrics,
             tags=tuple(sorted(self.policy.prefix + tag for tag in tags)),
             next_due_at=min((due for due in dues if due > self.now), default=None),
-            next_change_at=_next_change(metrics, self.now),
+            next_change_at=min(
+                (one.outcome.next_change_at for one in metrics if one.outcome.next_change_at),
+                default=None,
+            ),
             gaps=tuple(self.gaps),
             reasons=tuple(self.reasons),
         )
@@ -356,18 +378,3 @@ class _Case:
 
 def _worst(metrics: Sequence[MetricResult]) -> State | None:
     return min((one.state for one in metrics), key=WORST_FIRST.index, default=None)
-
-
-def _next_change(metrics: Sequence[MetricResult], now: datetime) -> datetime | None:
-    """Only the passing of an at-risk instant or of a due changes an answer by itself."""
-    candidates = []
-    for one in metrics:
-        if not one.is_open or one.state is State.PAUSED:
-            continue
-        outcome, strict = one.outcome, one.promise.course.strict
-        if outcome.due_at is not None:
-            late_at = outcome.due_at if strict else outcome.due_at + ONE_SECOND
-            candidates.append(late_at)
-            if outcome.at_risk_at is not None and outcome.at_risk_at < late_at:
-                candidates.append(outcome.at_risk_at)
-    return min((at for at in candidates if at > now), default=None)

@@ -22,7 +22,10 @@ class Reason:
 
 def text(reason: Reason, zone: tzinfo) -> str:
     """The sentence for a reason, with its instants in `zone`."""
-    return SENTENCES[reason.code](reason.values, zone)
+    sentence = SENTENCES.get(reason.code)
+    if sentence is None:  # a remark of a helpdesk that was added later
+        return f"{named(reason.code)}: {', '.join(map(str, reason.values.values()))}."
+    return sentence(reason.values, zone)
 
 
 def moment(at: datetime, zone: tzinfo) -> str:
@@ -134,6 +137,13 @@ SENTENCES: dict[str, Callable[[Mapping[str, Any], tzinfo], str]] = {
     "channel_other": _plain("The channel is not known to the mapping and is treated as portal."),
     "unknown_value": _plain(
         "The {about} '{value}' is not in the field mapping; it is not guessed."
+    ),
+    "author_unknown": _plain(
+        "Who user {value} is, the helpdesk did not say; what they wrote is not counted as an "
+        "agent's {about}."
+    ),
+    "field_missing": _plain(
+        "The mapping takes {about} from the field '{value}', which the helpdesk does not have."
     ),
 }
 

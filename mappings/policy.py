@@ -205,12 +205,21 @@ class Policy:
     tiers: tuple[Tier, ...]
     gaps: Mapping[str, Gap]
     prefix: str = "sla_"
-    _ranks: dict[str, int] = field(init=False, repr=False, compare=False, default_factory=dict)
+    _targets: dict[Metric, tuple[Target, ...]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    _named: dict[str, Level] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._ranks.update({level.id: rank for rank, level in enumerate(self.levels, 1)})
+        for metric in Metric:
+            self._targets[metric] = tuple(one for one in self.targets if one.metric is metric)
+        for level in reversed(self.levels):
+            self._named.update({level.name.lower(): level, level.id: level})
+
+    def targets_of(self, metric: Metric) -> tuple[Target, ...]:
+        """The targets for one metric, in the order of the file."""
+        return self._targets[metric]
 
     def level(self, name: str) -> Level | None:
         """The level with this id or name, in any case."""
-        wanted = name.strip().lower()
-        return next((one for one in self.levels if wanted in (one.id, one.name.lower())), None)
+        return self._named.get(name.strip().lower())

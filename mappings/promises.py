@@ -31,18 +31,26 @@ class Promise:
 
 
 def applicable(
-    ticket: Ticket, policy: Policy, metric: Metric, at: datetime, start: datetime
+    ticket: Ticket,
+    policy: Policy,
+    metric: Metric,
+    at: datetime,
+    start: datetime,
+    facts: Facts | None = None,
 ) -> list[Promise]:
-    """The promises for a metric as the ticket stands at `at`, the governing one first."""
-    facts = Facts(ticket=ticket, policy=policy, at=at)
+    """The promises for a metric as the ticket stands at `at`, the governing one first.
+
+    `facts` are those of the ticket at `at`, where they were asked for before.
+    """
+    facts = facts or Facts(ticket=ticket, policy=policy, at=at)
     found = [
         _promise(target, policy, _start(target, ticket, policy, at, start), start)
-        for target in policy.targets
-        if target.metric is metric and target.when.holds(facts)
+        for target in policy.targets_of(metric)
+        if target.when.holds(facts)
     ]
     if metric is Metric.NEXT_UPDATE:
         found.extend(_promised(ticket, policy, at, start))
-    return sorted(found, key=_governs)
+    return sorted(found, key=_governs) if len(found) > 1 else found
 
 
 def layer_of(target: Target) -> str:

@@ -1,12 +1,12 @@
 """Severity: which level of the policy a ticket has at an instant, and which rule said so."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mappings.conditions import Condition
 from mappings.policy import Level, Policy, SeverityRule
-from mappings.ticket import PRIORITY, Ticket
+from mappings.ticket import PRIORITY, Channel, Ticket
 
 SEVERITY = "severity"
 CHANNEL = "channel"
@@ -32,18 +32,35 @@ class Facts:
     ticket: Ticket
     policy: Policy
     at: datetime
-    #: facts that do not come from the ticket, such as a metric's state
-    extra: Mapping[str, str] = field(default_factory=dict)
+    #: facts that do not come from the ticket, such as a metric's state; found when asked for
+    extra: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    # what was asked for before: the same few facts are tested by every target
+    _known: dict[str, str | None] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    _decided: list[Decision] = field(init=False, repr=False, compare=False, default_factory=list)
+
+    def severity(self) -> Decision:
+        """The severity at the instant."""
+        if not self._decided:
+            self._decided.append(decide(self.ticket, self.policy, self.at))
+        return self._decided[0]
 
     def __call__(self, name: str) -> str | None:
+        if name not in self._known:
+            self._known[name] = self._find(name)
+        return self._known[name]
+
+    def _find(self, name: str) -> str | None:
         if name in self.extra:
-            return self.extra[name]
+            return self.extra[name]()
         if name == CHANNEL:
-            return self.ticket.channel.value
+            channel = self.ticket.channel
+            return (Channel.PORTAL if channel is Channel.OTHER else channel).value
         if name == "plan":
             return self.ticket.plan
         if name == SEVERITY:
-            level = decide(self.ticket, self.policy, self.at).level
+            level = self.severity().level
             return level.id if level else None
         return self.ticket.value_at(name, self.at)
 
@@ -51,8 +68,9 @@ class Facts:
 def decide(ticket: Ticket, policy: Policy, at: datetime) -> Decision:
     """The severity at an instant: the first rule that gives a level decides."""
     ignored: str | None = None
+    facts = Facts(ticket=ticket, policy=policy, at=at)
     for number, rule in enumerate(policy.severity_rules, 1):
-        level, why = _apply(rule, ticket, policy, at)
+        level, why = _apply(rule, facts)
         if level is not None:
             return Decision(
                 level=level,
@@ -65,22 +83,22 @@ def decide(ticket: Ticket, policy: Policy, at: datetime) -> Decision:
     return Decision(level=None, by="the policy has no severity for it", ignored=ignored)
 
 
-def _apply(
-    rule: SeverityRule, ticket: Ticket, policy: Policy, at: datetime
-) -> tuple[Level | None, str]:
+def _apply(rule: SeverityRule, facts: Facts) -> tuple[Level | None, str]:
+    policy = facts.policy
     if rule.taken_from is None:
         # a condition on the severity itself would have no end; the document model refuses one
-        if not rule.when.holds(Facts(ticket=ticket, policy=policy, at=at)):
+        if not rule.when.holds(facts):
             return None, ""
         return policy.level(rule.level or ""), str(rule.when) or "default"
-    value = ticket.value_at(rule.taken_from, at)
+    value = facts.ticket.value_at(rule.taken_from, facts.at)
     if value is None:
         return None, ""
     if rule.taken_from == PRIORITY:
         rank = int(value)
         level = policy.levels[rank - 1] if 1 <= rank <= len(policy.levels) else None
         return level, f"the helpdesk's priority, rank {rank} of {len(policy.levels)}"
-    return policy.level(value), f"assessed as '{value}'" if policy.level(value) else value
+    level = policy.level(value)
+    return level, f"assessed as '{value}'" if level else value
 
 
 def holds_since(

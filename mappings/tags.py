@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from mappings.clock import State
 from mappings.policy import Metric, Policy
+from mappings.ticket import TicketClass
 
 SHOWN_STATES = (
     State.AT_RISK,
@@ -32,7 +33,7 @@ MARKS = (
     "tier_3",
     "unofficial_channel",
 )
-EXEMPT_REASONS = ("channel", "enhancement", "complaint", "question", "defect", "other", "incident")
+EXEMPT_REASONS = ("channel", *(one.value for one in TicketClass))
 
 
 def severity_tag(level: str) -> str:

@@ -1,9 +1,12 @@
 """A ticket and what happened to it, in no vendor's words."""
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
 
 
 class Status(StrEnum):
@@ -65,9 +68,13 @@ CLASS = "class"  #: a `TicketClass` value
 PRIORITY = "priority"  #: rank of the helpdesk's own priority, "1" the most severe; None when unset
 ASSESSED = "severity"  #: a severity id that an agent assessed in a mapped field
 CANCELLED = "cancelled"  #: "merged", "deleted" or "spam"; None otherwise
+MERGED = "merged"
 PROMISED_UPDATE = "promised_update_at"  #: an instant, YYYY-MM-DDTHH:MM:SSZ
 
-_SAME_INSTANT = {STATUS: 1, WAITING: 1}  # a reply (0) before a status before any other field
+# Events are ordered by instant, then by the vendor's sequence, then by what they are.
+Order = tuple[datetime, int, int]
+_REPLY, _STATUS, _FIELD = 0, 1, 2
+_KINDS = {STATUS: _STATUS, WAITING: _STATUS}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +86,11 @@ class Reply:
     exact: bool = True
     #: the vendor's own order of events within one instant, where it has one
     sequence: int = 0
+
+    @property
+    def order(self) -> Order:
+        """Where it stands among the events of its ticket."""
+        return self.at, self.sequence, _REPLY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,9 +106,9 @@ class Change:
     sequence: int = 0
 
     @property
-    def order(self) -> tuple[datetime, int, int]:
-        """Events are ordered by instant, vendor's sequence, status before field."""
-        return self.at, self.sequence, _SAME_INSTANT.get(self.field, 2)
+    def order(self) -> Order:
+        """Where it stands among the events of its ticket."""
+        return self.at, self.sequence, _KINDS.get(self.field, _FIELD)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,11 +147,16 @@ class Ticket:
     )
 
     def __post_init__(self) -> None:
+        if len(self.replies) > 1:
+            object.__setattr__(self, "replies", tuple(sorted(self.replies, key=_reply_order)))
+        if not self.changes:
+            return
+        changes = tuple(sorted(self.changes, key=_by_order))
+        object.__setattr__(self, "changes", changes)
         by_field: dict[str, list[Change]] = {}
-        for change in sorted(self.changes, key=lambda change: change.order):
+        for change in changes:
             by_field.setdefault(change.field, []).append(change)
-        self._by_field.update((name, tuple(found)) for name, found in by_field.items())
-        object.__setattr__(self, "replies", tuple(sorted(self.replies, key=lambda r: r.at)))
+        self._by_field.update((name, _chained(found)) for name, found in by_field.items())
 
     @property
     def status(self) -> Status:
@@ -161,8 +178,8 @@ class Ticket:
         Before the first recorded change the value is what that change replaced; without any change
         the present value counts as held since the report (policy-semantics 3.12).
         """
-        changes = self.changes_of(name)
-        if not changes:
+        changes = self._by_field.get(name)
+        if changes is None:
             return self.values.get(name)
         held = changes[0].before
         for change in changes:
@@ -177,30 +194,59 @@ class Ticket:
 
     def stretches(self, name: str, until: datetime) -> Iterator["Stretch"]:
         """The stretches during which one value was held, from the report to `until`, in order."""
-        start, inferred = min(self.reported_at, until), False
+        start, inferred, sequence = min(self.reported_at, until), False, 0
         held = self.value_at(name, start)
         for change in self.changes_of(name):
             if change.at <= start or change.after == held:
                 continue
             if change.at > until:
                 break
-            yield Stretch(value=held, start=start, end=change.at, inferred=inferred)
-            held, start, inferred = change.after, change.at, change.inferred
-        yield Stretch(value=held, start=start, end=None, inferred=inferred)
+            yield Stretch(
+                value=held, start=start, end=change.at, inferred=inferred, sequence=sequence
+            )
+            held, start = change.after, change.at
+            inferred, sequence = change.inferred, change.sequence
+        yield Stretch(value=held, start=start, end=None, inferred=inferred, sequence=sequence)
+
+    def done(self, until: datetime) -> list["Stretch"]:
+        """The stretches during which the ticket was solved or closed; each ends at a reopen."""
+        found: list[Stretch] = []
+        if self.status not in DONE and not self.changes_of(STATUS):
+            return found
+        for stretch in self.stretches(STATUS, until):
+            if stretch.value not in DONE:
+                continue
+            if found and found[-1].end == stretch.start:
+                found[-1] = replace(found[-1], end=stretch.end)
+            else:
+                found.append(stretch)
+        return found
 
     def as_of(self, at: datetime) -> "Ticket":
         """The ticket as it stood at an instant: what happened later has not happened yet."""
-        if not any(change.at > at for change in self.changes) and not any(
-            reply.at > at for reply in self.replies
-        ):
-            return self
-        values = {name: self.value_at(name, at) for name in {*self.values, *self._by_field}}
-        return replace(
-            self,
-            values=values,
-            changes=tuple(change for change in self.changes if change.at <= at),
-            replies=tuple(reply for reply in self.replies if reply.at <= at),
+        return self._cut(
+            bisect_right(self.changes, at, key=_at), bisect_right(self.replies, at, key=_at)
         )
+
+    def just_before(self, at: datetime, sequence: int) -> "Ticket":
+        """The ticket as it stood just before an event changed its status or a field.
+
+        A reply and a change that came with it are one event; the reply comes first.
+        """
+        event = (at, sequence, _REPLY)
+        return self._cut(bisect_right(self.changes, event, key=_by_order), len(self.replies))
+
+    def _cut(self, changes: int, replies: int) -> "Ticket":
+        """With only the first so many changes and replies."""
+        if changes == len(self.changes) and replies == len(self.replies):
+            return self
+        kept, dropped = self.changes[:changes], self.changes[changes:]
+        values = dict(self.values)
+        for name in {change.field for change in dropped}:
+            chain = self._by_field[name]
+            count = sum(change.field == name for change in kept)
+            values[name] = chain[count - 1].after if count else chain[0].before
+        return replace(self, values=values, changes=kept, replies=self.replies[:replies])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,3 +258,34 @@ class Stretch:
     end: datetime | None
     #: the start was not recorded; see `Change.inferred`
     inferred: bool = False
+    #: the vendor's own order of the event that began it
+    sequence: int = 0
+
+
+_at = attrgetter("at")
+_by_order = attrgetter("order")
+
+
+def _reply_order(reply: Reply) -> tuple[Order, bool]:
+    return reply.order, not reply.exact
+
+
+def _chained(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """The changes of one value; those of the same order as each goes on from the one before."""
+    found: list[Change] = []
+    for _, group in groupby(changes, key=_by_order):
+        tied = list(group)
+        while tied:
+            held = found[-1].after if found else None
+            found.append(_next_of(tied, held) if len(tied) > 1 else tied[0])
+            tied.remove(found[-1])
+    return tuple(found)
+
+
+def _next_of(tied: Sequence[Change], held: str | None) -> Change:
+    """Where a vendor gives no order, the chain of values does; the words decide what is left."""
+    ends = {change.after for change in tied}
+    return min(
+        tied,
+        key=lambda one: (one.before != held, one.before in ends, one.before or "", one.after or ""),
+    )

@@ -19,10 +19,17 @@ HOST = "127.0.0.1"
 class _MovedDateResponse(gunicorn.http.wsgi.Response):  # type: ignore[misc]
     """Lets the app's own `Date` header stand alone: it shows the moved clock."""
 
+    def process_headers(self, headers: list[tuple[str, str]]) -> None:
+        # gunicorn drops an app's Date as if it were of the connection, so it is kept aside
+        self._moved_date = next((value for name, value in headers if name.lower() == "date"), None)
+        super().process_headers(headers)
+
     def default_headers(self) -> list[str]:
         headers: list[str] = super().default_headers()
-        own = any(name.lower() == "date" for name, _ in self.headers)
-        return [line for line in headers if not (own and line.lower().startswith("date:"))]
+        if self._moved_date is None:
+            return headers
+        others = [line for line in headers if not line.lower().startswith("date:")]
+        return [*others, f"Date: {self._moved_date}\r\n"]
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc]

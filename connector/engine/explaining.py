@@ -16,9 +16,9 @@ def explain_ticket(database: Database, account: Account, ticket_id: str) -> Eval
     account.helpdesk.prepare()
     reading = account.helpdesk.read(ticket_id)
     with database.read() as conn:
-        memory = recall(conn, account.name, [ticket_id])[ticket_id]
         query = select(account_table.c.clock_offset).where(account_table.c.name == account.name)
         offset, at = float(conn.scalar(query) or 0.0), now(conn)
+        memory = recall(conn, account.name, [ticket_id], offset)[ticket_id]
     told = account.helpdesk.history(reading) if needs_history(memory.past, reading) else None
     claim = Claim(
         ticket_id=ticket_id,

@@ -134,7 +134,7 @@ def _store_observations(conn: Connection, fresh: Sequence[Delivery], at: float) 
     rows = [
         {"account": one.account, "ticket_id": one.hint.ticket_id, "received_at": at}
         | {"field": seen.field, "before": seen.before, "after": seen.after}
-        | {"at": seen.at.timestamp()}
+        | {"at": seen.at.timestamp() if seen.at else None}
         for one in fresh
         for seen in one.hint.observations
     ]

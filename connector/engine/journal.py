@@ -96,12 +96,7 @@ def _instant(
     reading: Reading,
     observations: Sequence[Observation],
 ) -> datetime:
-    """When a value changed: as a webhook reported, as the helpdesk says, or when it was updated."""
-    for seen in reversed(observations):
-        if (seen.field, seen.after) == (name, after):
-            age = reading.updated_at - seen.at
-            if -FRESH <= age <= OBSERVED_WITHIN:
-                return seen.at
+    """When a value changed: as the helpdesk says, as a webhook reported, or when it was updated."""
     if name in (STATUS, WAITING):
         stated = [one.at for one in reading.ticket.changes if one.field == STATUS]
         if reading.counters.status_updated_at is not None:
@@ -110,6 +105,11 @@ def _instant(
         newer = [at for at in stated if known is None or at > known]
         if newer:
             return max(newer)
+    for seen in reversed(observations):
+        if seen.at is not None and (seen.field, seen.after) == (name, after):
+            age = reading.updated_at - seen.at
+            if -FRESH <= age <= OBSERVED_WITHIN:
+                return min(seen.at, reading.updated_at)
     return reading.updated_at
 
 

@@ -260,7 +260,7 @@ class Lane:
         """Evaluate what was read. A ticket that cannot be understood fails alone."""
         with self._database.read() as conn:
             ids = [claim.ticket_id for claim, _ in seen]
-            memories = recall(conn, self._account.name, ids)
+            memories = recall(conn, self._account.name, ids, self._offset)
             at = now(conn)
         looks = []
         for claim, reading in seen:

@@ -49,8 +49,10 @@ class Look:
         return writes.fingerprint(self.wanted)
 
 
-def recall(conn: Connection, account: str, ticket_ids: Sequence[str]) -> dict[str, Memory]:
-    """What the store knows of these tickets."""
+def recall(
+    conn: Connection, account: str, ticket_ids: Sequence[str], offset: float
+) -> dict[str, Memory]:
+    """What the store knows of these tickets; `offset` is the helpdesk's clock minus ours."""
     ids = list(ticket_ids)
     bodies = dict(
         conn.execute(
@@ -68,10 +70,10 @@ def recall(conn: Connection, account: str, ticket_ids: Sequence[str]) -> dict[st
         .order_by(observation.c.id)
     ):
         seen.setdefault(row.ticket_id, []).append(row)
-    return {one: _memory(bodies.get(one), seen.get(one, [])) for one in ids}
+    return {one: _memory(bodies.get(one), seen.get(one, []), offset) for one in ids}
 
 
-def _memory(body: Mapping[str, Any] | None, rows: Sequence[Any]) -> Memory:
+def _memory(body: Mapping[str, Any] | None, rows: Sequence[Any], offset: float) -> Memory:
     return Memory(
         past=journal.from_body(body) if body else None,
         observations=tuple(
@@ -79,12 +81,16 @@ def _memory(body: Mapping[str, Any] | None, rows: Sequence[Any]) -> Memory:
                 field=row.field,
                 before=row.before,
                 after=row.after,
-                at=datetime.fromtimestamp(row.at, UTC).replace(microsecond=0),
+                at=_at(row.received_at + offset if row.at is None else row.at),
             )
             for row in rows
         ),
         newest=rows[-1].id if rows else 0,
     )
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=0)
 
 
 def look(

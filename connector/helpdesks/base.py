@@ -33,7 +33,8 @@ class Observation:
     field: str
     before: str | None
     after: str | None
-    at: datetime
+    #: None: the delivery does not say; the moment of its receipt is the best there is
+    at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

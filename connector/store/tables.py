@@ -137,7 +137,7 @@ observation = Table(
     Column("field", Text, nullable=False, comment="the value that changed, by our name"),
     Column("before", Text, comment="the value before; empty: unset"),
     Column("after", Text, comment="the value after; empty: unset"),
-    Column("at", Double, nullable=False, comment="when it changed, as the delivery says"),
+    Column("at", Double, comment="when it changed, as the delivery says; empty: it does not"),
     Column("received_at", Double, nullable=False, comment="when it was stored"),
     Index(None, "account", "ticket_id"),
     sqlite_autoincrement=True,

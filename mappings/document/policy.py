@@ -1,15 +1,18 @@
 """The text of a policy file -> a `Policy` resolved for one account."""
 
+import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from mappings.conditions import EVERY_TICKET, Condition, Filled, Test
+from mappings.clock import State
+from mappings.conditions import EVERY_TICKET, Condition, Filled, Test, same_word
 from mappings.document.calendar import ScheduleDocument
 from mappings.document.reading import Document, DocumentError, Problem, locate, parse_yaml, validate
 from mappings.document.zones import zone_named
@@ -34,12 +37,30 @@ from mappings.policy import (
     Tier,
 )
 from mappings.promises import ELAPSED
-from mappings.severity import SEVERITY
-from mappings.ticket import ASSESSED, PRIORITY, Cause
+from mappings.severity import CHANNEL, SEVERITY
+from mappings.ticket import (
+    ASSESSED,
+    CLASS,
+    PRIORITY,
+    STATUS,
+    WAITING,
+    Cause,
+    Channel,
+    Status,
+    TicketClass,
+)
 
 ACCOUNT_ZONE = "account"  #: a calendar whose zone the document does not name
 UNDECIDED_ZONE = "UTC"
 AMOUNT = re.compile(r"(\d+)\s*(s|m|h|bd|w)")
+# facts of ours and the words that they can hold; a channel that is not known counts as portal
+WORDS: Mapping[str, Iterable[StrEnum]] = {
+    CHANNEL: [one for one in Channel if one is not Channel.OTHER],
+    CLASS: TicketClass,
+    STATUS: Status,
+    WAITING: Cause,
+    "resolution": State,
+}
 SECONDS = {"s": 1, "m": 60, "h": 3600, "w": 604_800}
 
 
@@ -257,8 +278,10 @@ def _fill_zones(data: Any, zone_name: str) -> frozenset[str]:
 def _contradictions(document: PolicyDocument, data: Any, file: str) -> Iterator[Problem]:
     """What each part may be by itself, but not together with the others."""
     for path, message in (
+        *_name_problems(document),
         *_severity_problems(document),
         *_target_problems(document),
+        *_condition_problems(document),
         *_gap_problems(document),
     ):
         line, column = locate(data, path)
@@ -273,9 +296,50 @@ def _severity_problems(document: PolicyDocument) -> Found:
     for at, rule in enumerate(document.severity.rules):
         place = ("severity", "rules", at)
         if rule.severity is not None and rule.severity not in levels:
-            yield (*place, "severity"), _unknown(rule.severity, levels)
+            yield (*place, "severity"), _no_such(SEVERITY, rule.severity, levels)
         if any(test.fact == SEVERITY for test in rule.when.tests):
             yield (*place, "when"), "a severity rule cannot depend on the severity"
+
+
+def _name_problems(document: PolicyDocument) -> Found:
+    if ELAPSED in document.calendars:
+        yield ("calendars", ELAPSED), f"'{ELAPSED}' means every second; name the calendar otherwise"
+    for place, names in (
+        (("severity", "levels"), [level.id for level in document.severity.levels]),
+        (("gaps",), [gap.id for gap in document.gaps]),
+    ):
+        for at, name in enumerate(names):
+            if name in names[:at]:
+                yield (*place, at, "id"), f"'{name}' stands there twice"
+
+
+def _condition_problems(document: PolicyDocument) -> Found:
+    """Words of ours that no ticket can ever have; those of mapped inputs are the admin's."""
+    levels = [level.id for level in document.severity.levels]
+    known: dict[str, list[str]] = {
+        **{fact: [one.value for one in words] for fact, words in WORDS.items()},
+        SEVERITY: levels,
+    }
+    for place, condition in _conditions(document):
+        for test in condition.tests:
+            words = known.get(test.fact)
+            if words is None or not isinstance(test, Test):
+                continue
+            right = {same_word(word) for word in words} | {""}
+            for value in test.values:
+                if same_word(value) not in right:
+                    yield (*place, test.fact), _no_such(test.fact, value, words)
+
+
+def _conditions(document: PolicyDocument) -> Iterator[tuple[tuple[str | int, ...], Condition]]:
+    for at, rule in enumerate(document.severity.rules):
+        yield ("severity", "rules", at, "when"), rule.when
+    for name in ("exempt", "targets", "duties"):
+        for at, one in enumerate(getattr(document, name)):
+            yield (name, at, "when"), one.when
+    for at, tier in enumerate(document.tiers):
+        for place, condition in enumerate(tier.any):
+            yield ("tiers", at, "any", place), condition
 
 
 def _gap_problems(document: PolicyDocument) -> Found:
@@ -289,40 +353,36 @@ def _gap_problems(document: PolicyDocument) -> Found:
     for place, gaps in used:
         for name in gaps:
             if name not in known:
-                yield (*place, "gaps"), f"gap '{name}' is not listed under gaps"
+                message = f"gap '{name}' is not listed under gaps"
+                yield (*place, "gaps"), f"{message}; known: {', '.join(sorted(known))}"
 
 
 def _target_problems(document: PolicyDocument) -> Found:
-    levels = {level.id for level in document.severity.levels}
     for at, target in enumerate(document.targets):
-        for path, message in _one_target(target, document, levels):
+        for path, message in _one_target(target, document):
             yield ("targets", at, *path), message
 
 
 def _one_target(
-    target: TargetDocument, document: PolicyDocument, levels: set[str]
+    target: TargetDocument, document: PolicyDocument
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     calendars = set(document.calendars)
     if target.clock != ELAPSED and target.clock not in calendars:
-        known = ", ".join(sorted({ELAPSED, *calendars}))
-        yield ("clock",), f"calendar '{target.clock}' does not exist; known: {known}"
+        yield ("clock",), _no_such("calendar", target.clock, {ELAPSED, *calendars})
     if target.regime is not None and target.regime.calendar not in calendars:
-        known = ", ".join(sorted(calendars))
-        message = f"calendar '{target.regime.calendar}' does not exist; known: {known}"
-        yield ("regime", "calendar"), message
+        wanted = target.regime.calendar
+        yield ("regime", "calendar"), _no_such("calendar", wanted, calendars)
     for name in ("aim", "limit", "every"):
         amount = getattr(target, name)
         if amount is not None and amount.business_days and target.clock == ELAPSED:
             yield (name,), "business days need a clock that names a calendar"
-    for test in target.when.tests:
-        if isinstance(test, Test) and test.fact == SEVERITY:
-            for value in test.values:
-                if value not in levels:
-                    yield ("when", SEVERITY), _unknown(value, levels)
 
 
-def _unknown(severity: str, levels: set[str]) -> str:
-    return f"severity '{severity}' does not exist; known: {', '.join(sorted(levels))}"
+def _no_such(what: str, value: str, known: Iterable[str]) -> str:
+    known = sorted(known)
+    near = difflib.get_close_matches(value, known, 1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return f"{what} '{value}' does not exist; {hint}known: {', '.join(known)}"
 
 
 def _resolve(

@@ -55,6 +55,8 @@ def parse(model: type[M], text: str, file: str) -> M:
 
 def validate(model: type[M], data: Any, file: str) -> M:
     """The document in a value of `parse_yaml`. Raises `DocumentError`."""
+    if data is None:
+        raise _whole(file, "is empty")
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -122,6 +124,8 @@ def _message(found: Mapping[str, Any], model: type[BaseModel]) -> str:
         return f"{path}: '{name}' is no field here; {hint}"
     if found["type"] == "missing":
         return f"{path}: is missing"
+    if found["type"] in ("model_type", "model_attributes_type"):
+        return f"{path}: names with values (name: value) are expected here"
     message = str(found["msg"]).removeprefix("Value error, ")
     return f"{path}: {message[0].lower()}{message[1:]}" if message else path
 

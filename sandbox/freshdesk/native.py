@@ -27,6 +27,8 @@ def plan_dates(ticket: Doc, changed: set[str], written: set[str], switches: Swit
     settle(ticket)
     frozen = set(ticket["_frozen"]) | written
     ticket["_frozen"] = sorted(frozen)
+    if not switches.native_overwrites:
+        _drop_waiting(ticket, frozen)
     moved = bool(changed & _DEPENDS_ON) or ticket["due_by"] is None or switches.engine == "new"
     if not moved:
         return
@@ -35,6 +37,15 @@ def plan_dates(ticket: Doc, changed: set[str], written: set[str], switches: Swit
     fresh = {name: at for name, at in dates.items() if ticket[name] != at}
     if fresh:
         ticket["_native"] = {"from": wall_seconds() + switches.native_seconds, "dates": fresh}
+
+
+def _drop_waiting(ticket: Doc, frozen: set[str]) -> None:
+    """A date that somebody wrote is not replaced by one that was on its way."""
+    waiting = ticket["_native"]
+    if waiting is None:
+        return
+    dates = {name: at for name, at in waiting["dates"].items() if name not in frozen}
+    ticket["_native"] = {**waiting, "dates": dates} if dates else None
 
 
 def set_at_once(ticket: Doc) -> None:

@@ -168,12 +168,12 @@ def test_audits_tell_replies_and_every_change(zendesk):
     assert ticket.known_since == ticket.created_at
     assert ticket.replies == (Reply(at=at("09:01:11"), sequence=3),)
     assert [(c.field, c.before, c.after, c.sequence) for c in ticket.changes] == [
+        ("status", "new", "open", 2),
         ("impact", None, "745", 2),
         ("priority", None, "2", 2),
-        ("status", "new", "open", 2),
-        ("class", "incident", "defect", 3),
         ("status", "open", "pending", 3),
         ("waiting", None, "customer", 3),
+        ("class", "incident", "defect", 3),
     ]
     assert ticket.mapped == {"impact"}
 

@@ -9,7 +9,6 @@ import hmac
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -38,13 +37,8 @@ def receive(
     secrets: Sequence[str],
     header: str,
     mapping: FieldMapping,
-    now: datetime | None = None,
 ) -> Hint:
-    """The hint in a delivery; header names are lower case.
-
-    `now` is when it was received: Freshdesk does not say when something happened, so without it
-    there are no observations.
-    """
+    """The hint in a delivery; header names are lower case."""
     shown = headers.get(header.lower()) or _basic_password(headers.get("authorization", ""))
     if not shown:
         raise UnverifiedWebhook(f"the delivery lacks the header {header}, and signs in by no other")
@@ -59,8 +53,8 @@ def receive(
             "the delivery is genuine but names no ticket; its content needs "
             '{"ticket_id": "{{ticket.id}}"}'
         )
-    observations = _observations(document or {}, Words(mapping), now) if now else ()
-    return Hint(ticket_id=ticket_id, observations=tuple(observations))
+    observations = tuple(_observations(document or {}, Words(mapping)))
+    return Hint(ticket_id=ticket_id, observations=observations)
 
 
 def _basic_password(authorization: str) -> str | None:
@@ -133,17 +127,15 @@ def _id(value: Any) -> str | None:
     return found[1].lstrip("0") if found else None
 
 
-def _observations(document: JSONObject, words: Words, now: datetime) -> Iterator[Observation]:
+def _observations(document: JSONObject, words: Words) -> Iterator[Observation]:
     """What `triggered_event` says; it is no JSON, and names only the first of several changes."""
     for name, value in _pairs(document, MAX_DEPTH):
         if _key(name) in EVENT_KEYS and isinstance(value, str):
             for field, before, after in CHANGED.findall(value):
-                yield from _observed(field, before.strip(), after.strip(), words, now)
+                yield from _observed(field, before.strip(), after.strip(), words)
 
 
-def _observed(
-    field: str, before: str, after: str, words: Words, now: datetime
-) -> Iterator[Observation]:
+def _observed(field: str, before: str, after: str, words: Words) -> Iterator[Observation]:
     found: list[tuple[str, str | None, str | None]] = []
     if field == "status":
         found.append((STATUS, words.status(before), words.status(after)))
@@ -154,4 +146,5 @@ def _observed(
         return  # a word that the mapping lacks; the read will show it
     for name, old, new in found:
         if old != new:
-            yield Observation(field=name, before=old, after=new, at=now)
+            # Freshdesk does not say when something happened
+            yield Observation(field=name, before=old, after=new, at=None)

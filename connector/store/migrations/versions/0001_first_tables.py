@@ -204,7 +204,10 @@ def upgrade() -> None:
         sa.Column("before", sa.Text(), nullable=True, comment="the value before; empty: unset"),
         sa.Column("after", sa.Text(), nullable=True, comment="the value after; empty: unset"),
         sa.Column(
-            "at", sa.Double(), nullable=False, comment="when it changed, as the delivery says"
+            "at",
+            sa.Double(),
+            nullable=True,
+            comment="when it changed, as the delivery says; empty: it does not",
         ),
         sa.Column("received_at", sa.Double(), nullable=False, comment="when it was stored"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_observation")),

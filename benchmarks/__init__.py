@@ -1,0 +1,1 @@
+"""Replays of real incident logs and measurements of speed; no part of what is installed."""

@@ -1,0 +1,45 @@
+"""`make bench`: measures and prints; asserts nothing, since another machine has other figures."""
+
+import os
+import platform
+import sqlite3
+import sys
+
+import click
+
+from benchmarks import ingest, latency
+from benchmarks.running import BenchmarkError, end_on_sigterm
+
+PARTS = ("ingest", *latency.CASES)
+
+
+@click.command()
+@click.option("--only", "parts", type=click.Choice(PARTS), multiple=True, help="Only this part.")
+@click.option("--quick", is_flag=True, help="Shorter runs, with rougher figures.")
+def main(parts: tuple[str, ...], quick: bool) -> None:
+    """Measure how fast deskclock is on this machine."""
+    end_on_sigterm()
+    wanted = parts or PARTS
+    click.echo(_machine())
+    try:
+        if "ingest" in wanted:
+            click.echo("\n" + ingest.measure(seconds=3 if quick else 8, rounds=1 if quick else 3))
+        seconds = 10.0 if quick else 60.0
+        cases = [case for name, case in latency.CASES.items() if name in wanted]
+        found = [latency.measure(case, seconds=seconds) for case in cases]
+        if found:
+            click.echo("\n" + latency.report(found, seconds))
+    except BenchmarkError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _machine() -> str:
+    command = " ".join(["python -m benchmarks", *sys.argv[1:]])
+    return (
+        f"$ {command}\n{os.cpu_count()} cores ({platform.machine()}), "
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""How many webhooks are accepted durably in a second, beside routes that store nothing."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from benchmarks.running import DESKCLOCK, BenchmarkError, Workshop, free_ports
+from benchmarks.stage import ACCOUNT, SECRET, Helpdesk, Scene, write_account
+from benchmarks.tables import table
+from sandbox.zendesk.hooks import sign
+
+CONNECTIONS = 16
+AIM = 0.70
+MOST_PER_SECOND = 6_000  # so many requests are prepared for each second
+STAMP = "2026-03-02T09:00:00Z"
+_WRK_UNIT = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """What one round of requests came to."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    failures: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """One thing that is measured."""
+
+    name: str
+    port: int
+    path: str
+    method: str = "POST"
+
+
+def measure(*, seconds: float, rounds: int) -> str:
+    """Run all targets in turn, several times; returns the table of the medians."""
+    with Workshop() as workshop:
+        targets = _serve(workshop)
+        loads: dict[str, list[Load]] = {target.name: [] for target in targets}
+        for _ in range(rounds):
+            for target in targets:
+                loads[target.name].append(_one(workshop, target, seconds))
+                workshop.check()
+    return _report(targets, loads, seconds, rounds)
+
+
+def _serve(workshop: Workshop) -> list[Target]:
+    web, peers = free_ports(2)
+    scene = Scene(helpdesk="zendesk", mode="own_fields", time_zone="Europe/London")
+    # nothing is read from the helpdesk: only the web process runs
+    config = write_account(workshop.folder, scene, Helpdesk("zendesk", "http://127.0.0.1:9"))
+    environment = {
+        "DESKCLOCK_DATA_DIR": str(workshop.folder / "data"),
+        "DESKCLOCK_CONFIG": str(config),
+        "DESKCLOCK_PORT": str(web),
+        "DESKCLOCK_LOG_FORMAT": "json",
+    }
+    workshop.start("web", [*DESKCLOCK, "web"], environment)
+    workshop.start("peers", [sys.executable, "-m", "benchmarks.peers", str(peers)])
+    workshop.await_answer("web", f"http://127.0.0.1:{web}/healthz")
+    workshop.await_answer("peers", f"http://127.0.0.1:{peers}/hello")
+    return [
+        Target(name="hello", port=peers, path="/hello", method="GET"),
+        Target(name="body, HMAC and JSON", port=peers, path="/check"),
+        Target(name="deskclock, durable commit", port=web, path=f"/webhooks/{ACCOUNT}"),
+    ]
+
+
+def _one(workshop: Workshop, target: Target, seconds: float) -> Load:
+    prepared = list(_requests(target, int(seconds * MOST_PER_SECOND)))
+    path = workshop.folder / "requests"
+    if wrk := shutil.which("wrk"):
+        path.write_bytes(b"".join(b"%d\n" % len(one) + one for one in prepared))
+        return _with_wrk(wrk, path, target, seconds)
+    path.write_text("".join(json.dumps(one.decode()) + "\n" for one in prepared), encoding="utf-8")
+    command = [sys.executable, "-m", "benchmarks.client", str(target.port), str(path)]
+    command += [str(CONNECTIONS), str(seconds)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return Load(**json.loads(answer))
+
+
+def _requests(target: Target, count: int) -> Iterator[bytes]:
+    """So many requests; the deliveries are signed, each about a ticket of its own."""
+    head = f"{target.method} {target.path} HTTP/1.1\r\nHost: 127.0.0.1:{target.port}\r\n"
+    for number in range(count):
+        if target.method == "GET":
+            yield f"{head}\r\n".encode()
+            continue
+        body = json.dumps(_event(1_000_000 + number)).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "Zendesk Webhook",
+            "Content-Length": str(len(body)),
+            "X-Zendesk-Account-Id": "21000001",
+            "X-Zendesk-Webhook-Id": "01JBENCHMARK0000000000000",
+            "X-Zendesk-Webhook-Invocation-Id": uuid.uuid4().hex,
+            "X-Zendesk-Webhook-Signature": sign(SECRET, STAMP, body),
+            "X-Zendesk-Webhook-Signature-Timestamp": STAMP,
+        }
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        yield f"{head}{lines}\r\n".encode() + body
+
+
+def _event(ticket_id: int) -> dict[str, object]:
+    """A change of status as Zendesk tells it: the delivery that gives the most to store."""
+    number = str(ticket_id)
+    return {
+        "account_id": 21000001,
+        "detail": {
+            "actor_id": "390000000001", "assignee_id": "390000000002", "brand_id": "360000000001",
+            "created_at": "2026-03-02T08:00:00Z", "custom_status": "900000000002",
+            "description": "The export of last month's invoices stops half way. " * 3,
+            "external_id": None, "form_id": "360000000002", "group_id": "360000000003",
+            "id": number, "is_public": True, "organization_id": "370000000001",
+            "priority": "HIGH", "requester_id": "390000000001", "status": "OPEN",
+            "subject": "Export of invoices stops", "submitter_id": "390000000001",
+            "tags": ["export", "invoices"], "type": "INCIDENT", "updated_at": STAMP,
+            "via": {"channel": "email"},
+        },
+        "event": {"current": "OPEN", "previous": "NEW"},
+        "id": str(uuid.uuid4()),
+        "subject": f"zen:ticket:{number}",
+        "time": "2026-03-02T09:00:00.123456789Z",
+        "type": "zen:event-type:ticket.status_changed",
+        "zendesk_event_version": "2022-11-06",
+    }  # fmt: skip
+
+
+def _with_wrk(wrk: str, requests: Path, target: Target, seconds: float) -> Load:
+    script = Path(__file__).with_name("wrk.lua")
+    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "--latency", "-s", str(script)]
+    command += [f"http://127.0.0.1:{target.port}", "--", str(requests)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        raise BenchmarkError(f"wrk failed: {ended.stderr or ended.stdout}")
+    return read_wrk(ended.stdout)
+
+
+def read_wrk(text: str) -> Load:
+    """What wrk prints with `--latency`. Raises `BenchmarkError` when that is something else."""
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    parts = dict(re.findall(r"^\s+(50|99)%\s+([\d.]+(?:us|ms|s|m))$", text, re.MULTILINE))
+    if rate is None or len(parts) != 2:
+        raise BenchmarkError(f"wrk printed no figures:\n{text}")
+    bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    failures = int(bad[1]) if bad else 0
+    failures += sum(map(int, broken.groups())) if broken else 0
+    return Load(
+        per_second=float(rate[1]),
+        p50_ms=_milliseconds(parts["50"]),
+        p99_ms=_milliseconds(parts["99"]),
+        failures=failures,
+    )
+
+
+def _milliseconds(text: str) -> float:
+    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m)", text).groups()  # type: ignore[union-attr]
+    return float(number) * _WRK_UNIT[unit]
+
+
+def _report(
+    targets: list[Target], loads: dict[str, list[Load]], seconds: float, rounds: int
+) -> str:
+    rate = {name: median(one.per_second for one in found) for name, found in loads.items()}
+    own = rate[targets[-1].name]
+    rows = [
+        (
+            target.name,
+            rate[target.name],
+            own / rate[target.name],
+            median(one.p50_ms for one in loads[target.name]),
+            median(one.p99_ms for one in loads[target.name]),
+            sum(one.failures for one in loads[target.name]),
+        )
+        for target in targets
+    ]
+    client = "wrk" if shutil.which("wrk") else "benchmarks.client"
+    return "\n".join(
+        [
+            f"Webhooks accepted ({client}, {CONNECTIONS} keep-alive connections, "
+            f"median of {rounds} rounds of {seconds:.0f} s; aim: {AIM:.2f} of the second line)",
+            "",
+            table(("served", "req/s", "deskclock is", "p50 ms", "p99 ms", "failures"), rows),
+        ]
+    )

@@ -1,0 +1,190 @@
+"""A real sandbox helpdesk with a real deskclock beside it, as processes of this machine."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+from sqlalchemy import case, func, select
+
+from benchmarks.running import DESKCLOCK, BenchmarkError, Workshop, free_ports
+from connector.store.database import Database, now
+from connector.store.tables import account as account_table
+from connector.store.tables import ticket
+
+ACCOUNT = "bench"
+SECRET = "not-a-secret-but-a-benchmark"
+POLICY = "user-support"
+SIGN_IN = {
+    "zendesk": {"client_id": "sandbox", "client_secret": "sandbox"},
+    "freshdesk": {"api_key": "sandbox"},
+}
+_BASIC = {
+    "zendesk": ("agent@sandbox.test/token", "sandbox"),
+    "freshdesk": ("sandbox", "X"),
+}
+_TIMEOUT = 120.0  # seconds; a large load is one request
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """What is to be connected with what."""
+
+    helpdesk: str
+    mode: str
+    time_zone: str
+    #: how long a bulk job of the local Zendesk takes, seconds
+    job_seconds: float = 0.2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How many tickets deskclock knows, and how they stand."""
+
+    known: int
+    #: due now, or in a bulk write that has not come back
+    busy: int
+    evaluated: int
+    parked: int
+
+
+class Helpdesk:
+    """A running sandbox: its controls, and its API as a customer of the vendor calls it."""
+
+    def __init__(self, kind: str, url: str) -> None:
+        self.kind = kind
+        self.url = url
+
+    def control(self, method: str, path: str, document: object = None) -> Any:
+        """One call of the sandbox's own controls."""
+        return _call(requests.Session(), method, f"{self.url}/_sandbox/{path}", document)
+
+    def session(self) -> requests.Session:
+        """A session that is signed in to the API; one for each thread."""
+        made = requests.Session()
+        made.trust_env = False
+        made.auth = _BASIC[self.kind]
+        return made
+
+    def api(self, session: requests.Session, path: str) -> Any:
+        """GET a path of the API."""
+        return _call(session, "GET", f"{self.url}{path}")
+
+
+def _call(session: requests.Session, method: str, url: str, document: object = None) -> Any:
+    answer = session.request(
+        method,
+        url,
+        data=None if document is None else json.dumps(document).encode(),
+        headers={"Content-Type": "application/json"},
+        timeout=_TIMEOUT,
+    )
+    if not answer.ok:
+        raise BenchmarkError(f"{method} {url}: {answer.status_code} {answer.text[:300]}")
+    return answer.json()
+
+
+class Stage:
+    """Starts the processes in a workshop, and looks at what they have stored."""
+
+    def __init__(self, workshop: Workshop, scene: Scene) -> None:
+        self.scene = scene
+        self._workshop = workshop
+        self._web_port, sandbox_port = free_ports(2)
+        self.helpdesk = Helpdesk(scene.helpdesk, f"http://127.0.0.1:{sandbox_port}")
+        self.data_dir = workshop.folder / "data"
+        self._sandbox_port = sandbox_port
+        self._database: Database | None = None
+
+    @property
+    def webhook_url(self) -> str:
+        """Where deliveries go."""
+        return f"http://127.0.0.1:{self._web_port}/webhooks/{ACCOUNT}"
+
+    @property
+    def sandbox_file(self) -> Path:
+        """The SQLite file of the sandbox."""
+        return self.data_dir / f"sandbox-{self.scene.helpdesk}.sqlite3"
+
+    @property
+    def database(self) -> Database:
+        """deskclock's database."""
+        if self._database is None:
+            path = self.data_dir / "deskclock.sqlite3"
+            self._database = Database(f"sqlite:///{path}")
+        return self._database
+
+    def start_sandbox(self) -> None:
+        """Start the helpdesk, without tickets."""
+        command = [*DESKCLOCK, "sandbox", "--helpdesk", self.scene.helpdesk, "--tickets", "0"]
+        command += ["--port", str(self._sandbox_port), "--data-dir", str(self.data_dir)]
+        command += ["--job", f"{self.scene.job_seconds:g}s", "--webhook", self.webhook_url]
+        self._workshop.start("sandbox", command, {"DESKCLOCK_SANDBOX_WEBHOOK_SECRET": SECRET})
+        self._workshop.await_answer("sandbox", f"{self.helpdesk.url}/_sandbox/")
+
+    def start_deskclock(self) -> None:
+        """Start web and worker. The sandbox must answer already."""
+        environment = {
+            "DESKCLOCK_DATA_DIR": str(self.data_dir),
+            "DESKCLOCK_CONFIG": str(write_account(self._workshop.folder, self.scene, self.helpdesk)),
+            "DESKCLOCK_PORT": str(self._web_port),
+            "DESKCLOCK_CLOCK_CHECK_SECONDS": "0.5",
+            "DESKCLOCK_LOG_FORMAT": "json",
+            "DESKCLOCK_LOG_LEVEL": "warning",
+        }
+        self._workshop.start("worker", [*DESKCLOCK, "worker"], environment)
+        self._workshop.start("web", [*DESKCLOCK, "web"], environment)
+        self._workshop.await_answer("web", f"http://127.0.0.1:{self._web_port}/readyz")
+
+    def progress(self) -> Progress:
+        """How far deskclock is. Raises `BenchmarkError` when a process has ended."""
+        self._workshop.check()
+        columns = ticket.c
+        with self.database.read() as conn:
+            due = (columns.look_at <= now(conn)) & columns.parked.is_(None)
+            row = conn.execute(
+                select(
+                    func.count(),
+                    func.count(case((due | columns.open_intent.is_not(None), 1))),
+                    func.count(columns.evaluated_at),
+                    func.count(columns.parked),
+                ).where(columns.account == ACCOUNT)
+            ).one()
+        return Progress(known=row[0], busy=row[1], evaluated=row[2], parked=row[3])
+
+    def clock_offset(self) -> float:
+        """The helpdesk's clock minus ours as deskclock applies it, seconds."""
+        with self.database.read() as conn:
+            return float(conn.scalar(select(account_table.c.clock_offset)) or 0.0)
+
+    def reasons(self) -> dict[str, str]:
+        """Why tickets were parked or left alone, by ticket id."""
+        query = select(ticket.c.ticket_id, ticket.c.last_error).where(
+            ticket.c.last_error.is_not(None)
+        )
+        with self.database.read() as conn:
+            return {row.ticket_id: row.last_error for row in conn.execute(query)}
+
+    def states(self) -> dict[str, dict[str, Any]]:
+        """The evaluations that deskclock stores, by ticket id."""
+        query = select(ticket.c.ticket_id, ticket.c.evaluation)
+        with self.database.read() as conn:
+            return {row.ticket_id: row.evaluation or {} for row in conn.execute(query)}
+
+
+def write_account(folder: Path, scene: Scene, helpdesk: Helpdesk) -> Path:
+    """The accounts file for one account on the sandbox."""
+    path = folder / "deskclock.yaml"
+    account = {
+        "helpdesk": scene.helpdesk,
+        "base_url": helpdesk.url,
+        "sign_in": SIGN_IN[scene.helpdesk],
+        "webhook": {"secrets": [SECRET]},
+        "policy": POLICY,
+        "time_zone": scene.time_zone,
+        "mode": scene.mode,
+    }
+    # JSON is YAML
+    path.write_text(json.dumps({"accounts": {ACCOUNT: account}}), encoding="utf-8")
+    return path
