@@ -154,7 +154,9 @@ def read_wrk(text: str) -> Load:
     if rate is None or len(parts) != 2:
         raise BenchmarkError(f"wrk printed no figures:\n{text}")
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    broken = re.search(
+        r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text
+    )
     failures = int(bad[1]) if bad else 0
     failures += sum(map(int, broken.groups())) if broken else 0
     return Load(

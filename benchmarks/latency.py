@@ -190,7 +190,7 @@ def _await(watcher: Watcher) -> None:
 
 
 def _accepted(stage: Stage) -> dict[str, float]:
-    """When the first delivery about a ticket was taken in, just before its commit; epoch seconds."""
+    """When the first delivery about a ticket was taken in, just before its commit."""
     query = select(ticket.c.ticket_id, ticket.c.created).where(ticket.c.account == ACCOUNT)
     with stage.database.read() as conn:
         return {row.ticket_id: row.created for row in conn.execute(query)}

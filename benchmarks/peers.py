@@ -1,6 +1,6 @@
 """What receiving webhooks is compared with: Flask routes that store nothing, served alike.
 
-    python -m benchmarks.peers PORT
+python -m benchmarks.peers PORT
 """
 
 import base64

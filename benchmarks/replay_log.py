@@ -1,6 +1,6 @@
 """Loads a real incident log into a real sandbox and lets a real deskclock enrich its tickets.
 
-    python -m benchmarks.replay_log LOG.csv
+python -m benchmarks.replay_log LOG.csv
 """
 
 import sys
@@ -72,8 +72,7 @@ def main(
         read = read_log(log, time_zone=time_zone, limit=limit, close=close)
         kinds = [helpdesk] if helpdesk else sorted(MODES, reverse=True)
         scenes = [
-            Scene(helpdesk=kind, mode=_mode(kind, mode), time_zone=read.time_zone)
-            for kind in kinds
+            Scene(helpdesk=kind, mode=_mode(kind, mode), time_zone=read.time_zone) for kind in kinds
         ]
         results = [replay(read, scene, steps if playing else None) for scene in scenes]
     except (LogError, BenchmarkError) as error:
@@ -132,7 +131,7 @@ def settle(stage: Stage, tickets: int, text: str) -> None:
             seen = stage.progress()
             if _is_settled(stage, seen, tickets):
                 return
-            bar.update(max(0, seen.evaluated - seen.busy) - bar.n)
+            bar.update(seen.done - bar.n)
             if seen != latest:
                 latest, since = seen, time.monotonic()
             elif time.monotonic() - since > STALLED_SECONDS:

@@ -15,7 +15,7 @@ from typing import Self
 import psutil
 import requests
 
-DESKCLOCK = (sys.executable, "-c", "from commands import main; main()")
+DESKCLOCK = (sys.executable, "-c", "import commands; commands.main()")
 GRACE_SECONDS = 12.0
 START_SECONDS = 60.0
 LINES_SHOWN = 25  # of a log, when a process has failed
@@ -97,7 +97,9 @@ class Workshop:
             except requests.RequestException:
                 pass
             time.sleep(0.05)
-        raise BenchmarkError(f"{url} did not answer within {START_SECONDS:.0f} s\n{self.tail(name)}")
+        raise BenchmarkError(
+            f"{url} did not answer within {START_SECONDS:.0f} s\n{self.tail(name)}"
+        )
 
     def check(self) -> None:
         """Raise `BenchmarkError` when a process has ended by itself."""

@@ -45,7 +45,8 @@ class Progress:
     known: int
     #: due now, or in a bulk write that has not come back
     busy: int
-    evaluated: int
+    #: evaluated, and nothing is left to do at the moment
+    done: int
     parked: int
 
 
@@ -127,7 +128,9 @@ class Stage:
         """Start web and worker. The sandbox must answer already."""
         environment = {
             "DESKCLOCK_DATA_DIR": str(self.data_dir),
-            "DESKCLOCK_CONFIG": str(write_account(self._workshop.folder, self.scene, self.helpdesk)),
+            "DESKCLOCK_CONFIG": str(
+                write_account(self._workshop.folder, self.scene, self.helpdesk)
+            ),
             "DESKCLOCK_PORT": str(self._web_port),
             "DESKCLOCK_CLOCK_CHECK_SECONDS": "0.5",
             "DESKCLOCK_LOG_FORMAT": "json",
@@ -142,16 +145,17 @@ class Stage:
         self._workshop.check()
         columns = ticket.c
         with self.database.read() as conn:
-            due = (columns.look_at <= now(conn)) & columns.parked.is_(None)
+            due = columns.look_at.is_not(None) & (columns.look_at <= now(conn))
+            busy = (due & columns.parked.is_(None)) | columns.open_intent.is_not(None)
             row = conn.execute(
                 select(
                     func.count(),
-                    func.count(case((due | columns.open_intent.is_not(None), 1))),
-                    func.count(columns.evaluated_at),
+                    func.count(case((busy, 1))),
+                    func.count(case((columns.evaluated_at.is_not(None) & ~busy, 1))),
                     func.count(columns.parked),
                 ).where(columns.account == ACCOUNT)
             ).one()
-        return Progress(known=row[0], busy=row[1], evaluated=row[2], parked=row[3])
+        return Progress(known=row[0], busy=row[1], done=row[2], parked=row[3])
 
     def clock_offset(self) -> float:
         """The helpdesk's clock minus ours as deskclock applies it, seconds."""

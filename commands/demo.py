@@ -47,6 +47,11 @@ def write_accounts(data_dir: Path, port: int) -> Path:
     return path
 
 
+def is_new(data_dir: Path) -> bool:
+    """Whether the demo has never been started here."""
+    return not (data_dir / FILE).exists()
+
+
 def _secrets(path: Path) -> dict[str, str]:
     try:
         found = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
@@ -62,22 +67,21 @@ def helpdesks(data_dir: Path, port: int, environment: Mapping[str, str]) -> list
     return [
         Program(
             name=f"sandbox {kind}",
-            command=[
-                *deskclock(),
-                "sandbox",
-                "--helpdesk",
-                kind,
-                "--data-dir",
-                str(data_dir),
-                "--port",
-                helpdesk_url(kind, port).rsplit(":", 1)[1],
-                "--webhook",
-                f"http://127.0.0.1:{port}/webhooks/{account}",
-            ],  # fmt: skip
+            command=[*deskclock(), "sandbox", *_options(kind, account, data_dir, port)],
             environment={**environment, "DESKCLOCK_SANDBOX_WEBHOOK_SECRET": kept[account]},
         )
         for kind, account in ACCOUNTS.items()
     ]
+
+
+def _options(kind: str, account: str, data_dir: Path, port: int) -> list[str]:
+    options = {
+        "--helpdesk": kind,
+        "--data-dir": str(data_dir),
+        "--port": helpdesk_url(kind, port).rsplit(":", 1)[1],
+        "--webhook": f"http://127.0.0.1:{port}/webhooks/{account}",
+    }
+    return [word for pair in options.items() for word in pair]
 
 
 def deskclock() -> list[str]:

@@ -40,11 +40,12 @@ def run(
     """
     settings = process_settings(port=port, data_dir=data_dir, config=config)
     demo = demo or not load_accounts(settings.config)
+    first = demo and demo_helpdesks.is_new(settings.data_dir)
     programs = _programs(settings, demo)
     supervisor = Supervisor(programs)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stop())
-    context.exit(supervisor.run(_Announcement(settings, demo)))
+    context.exit(supervisor.run(_Announcement(settings, demo, first)))
 
 
 def _programs(settings: Settings, demo: bool) -> list[Program]:
@@ -86,11 +87,15 @@ def _refuse_taken(host: str, ports: Sequence[int]) -> None:
 
 
 class _Announcement:
-    """Says once, as soon as everything answers, where to look."""
+    """Says once, as soon as everything answers, where to look.
 
-    def __init__(self, settings: Settings, demo: bool) -> None:
+    The ready-made tickets of a new demo existed before deskclock did; they are announced to it.
+    """
+
+    def __init__(self, settings: Settings, demo: bool, first: bool) -> None:
         self._settings = settings
         self._demo = demo
+        self._first = first
         self._said = False
 
     def __call__(self) -> None:
@@ -106,6 +111,8 @@ class _Announcement:
             if not all(_answers(f"{url}/_sandbox/") for url in pages.values()):
                 return
         self._said = True
+        for url in pages.values() if self._first else ():
+            _answers(f"{url}/_sandbox/announce", post=True)
         click.echo(_text(address, pages))
 
 
@@ -124,9 +131,10 @@ def _text(address: str, pages: dict[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, *, post: bool = False) -> bool:
+    asked = urllib.request.Request(url, data=b"" if post else None)  # noqa: S310 - our own address
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own http address
+        with urllib.request.urlopen(asked, timeout=5) as answer:  # noqa: S310
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -22,6 +22,7 @@ _MENU = {
     "POST tickets/<id>/note": "{body}: a private note of an agent",
     "DELETE tickets/<id>": "delete softly",
     "POST load": "a list of histories; ?webhooks=1 announces them, ?moved=now ends the export",
+    "POST announce": "tell the webhooks of every ticket, as if each were new",
     "GET POST clock": "{offset_seconds | advance_seconds | set: ISO | freeze: bool}",
     "GET POST faults": "{spec: 'latency=50ms,429=0.05'} or {'429': 0.05}; {} is none",
     "GET POST switches": "behaviours of the vendor that are not known for certain",
@@ -49,6 +50,7 @@ def blueprint(sandbox: "Sandbox") -> Blueprint:
         ("POST", "/tickets/<int:ticket_id>/reply", calls.reply),
         ("POST", "/tickets/<int:ticket_id>/note", calls.note),
         ("POST", "/load", calls.load),
+        ("POST", "/announce", calls.announce),
         ("GET", "/clock", calls.clock),
         ("POST", "/clock", calls.move_clock),
         ("GET", "/faults", calls.faults),
@@ -135,6 +137,10 @@ class Controls:
             moved_now=request.args.get("moved") == "now",
         )
         return jsonify({"ids": ids}), 201
+
+    def announce(self) -> Answer:
+        """Tell the webhooks of every ticket."""
+        return jsonify({"announced": self._desk.announce()})
 
     def clock(self) -> Answer:
         """The clock."""

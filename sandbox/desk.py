@@ -133,6 +133,9 @@ class Desk(Protocol):
     ) -> list[int]:
         """Store whole histories with their own instants; returns the ids, in the same order."""
 
+    def announce(self) -> int:
+        """Tell the webhooks of every ticket as if it were new; returns how many there are."""
+
     def add_webhook(self, config: Mapping[str, Any]) -> Doc:
         """Register a webhook, or replace the one with the same URL."""
 

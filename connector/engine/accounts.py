@@ -55,6 +55,12 @@ def know_ourselves(conn: Connection, name: str, identity: Identity) -> None:
     )
 
 
+def clock_offset(conn: Connection, name: str) -> float:
+    """The helpdesk's clock minus the database's, seconds, as it is in force."""
+    query = select(account_table.c.clock_offset).where(account_table.c.name == name)
+    return float(conn.scalar(query) or 0.0)
+
+
 def own_user_id(conn: Connection, name: str) -> str | None:
     """The helpdesk's id of the user that we are there; None before the first call."""
     query = select(account_table.c.own_user_id).where(account_table.c.name == name)
@@ -161,7 +167,8 @@ def _hold(error: AccountError, failures: int) -> float:
         return error.retry_after or DEFAULT_RETRY_SECONDS
     if failures < HOLD_AFTER and not isinstance(error, SignInRefused):
         return error.retry_after or 0.0
-    doubled = FIRST_HOLD_SECONDS * 2.0 ** min(failures - 1, 10)
+    first = 1 if isinstance(error, SignInRefused) else HOLD_AFTER
+    doubled = FIRST_HOLD_SECONDS * 2.0 ** min(max(failures - first, 0), 10)
     return max(error.retry_after or 0.0, min(doubled, LONGEST_HOLD_SECONDS))
 
 

@@ -1,5 +1,7 @@
 """The brakes: nothing is written again and again against something that undoes it each time."""
 
+from itertools import takewhile
+
 from sqlalchemy import Connection, desc, select
 
 from connector.engine import evidence
@@ -13,22 +15,21 @@ CONCEDED = "conceded"
 
 def concede(conn: Connection, account: str, ticket_id: str, fingerprint: str) -> bool:
     """Whether these values are given up on this ticket until they change; says so once."""
-    columns = evidence_table.c
+    columns, since = evidence_table.c, now(conn) - WITHIN_SECONDS
     rows = conn.execute(
-        select(columns.kind, columns.body)
+        select(columns.kind, columns.body, columns.at)
         .where(
             columns.account == account,
             columns.ticket_id == ticket_id,
             columns.kind.in_((evidence.WRITTEN, CONCEDED)),
-            columns.at > now(conn) - WITHIN_SECONDS,
         )
         .order_by(desc(columns.id))
         .limit(WRITTEN_AT_MOST)
     ).all()
-    same = [kind for kind, body in rows if body.get("fingerprint") == fingerprint]
-    if CONCEDED in same:
+    latest = list(takewhile(lambda row: row.body.get("fingerprint") == fingerprint, rows))
+    if any(row.kind == CONCEDED for row in latest):
         return True
-    if len(same) < WRITTEN_AT_MOST:
+    if sum(row.at > since for row in latest) < WRITTEN_AT_MOST:
         return False
     evidence.record(conn, account, ticket_id, CONCEDED, {"fingerprint": fingerprint})
     return True

@@ -1,13 +1,11 @@
 """One look for a person: the same answer as the lane's, and nothing is stored or written."""
 
-from sqlalchemy import select
-
+from connector.engine import accounts
 from connector.engine.context import Account
 from connector.engine.journal import needs_history
 from connector.engine.look import look, recall
 from connector.engine.schedule import Claim
 from connector.store.database import Database, now
-from connector.store.tables import account as account_table
 from mappings.evaluate import Evaluation
 
 
@@ -16,8 +14,7 @@ def explain_ticket(database: Database, account: Account, ticket_id: str) -> Eval
     account.helpdesk.prepare()
     reading = account.helpdesk.read(ticket_id)
     with database.read() as conn:
-        query = select(account_table.c.clock_offset).where(account_table.c.name == account.name)
-        offset, at = float(conn.scalar(query) or 0.0), now(conn)
+        offset, at = accounts.clock_offset(conn, account.name), now(conn)
         memory = recall(conn, account.name, [ticket_id], offset)[ticket_id]
     told = account.helpdesk.history(reading) if needs_history(memory.past, reading) else None
     claim = Claim(
@@ -28,6 +25,6 @@ def explain_ticket(database: Database, account: Account, ticket_id: str) -> Eval
         seen_updated_at=None,
         written_fingerprint=None,
         due_since=at,
-        ended=True,
+        last_error=None,
     )
     return look(account, claim, reading, memory, told, at=at, offset=offset).evaluation

@@ -58,14 +58,23 @@ def extend(
     else:
         changes = told.changes
         known_since = _first_known(reading)
-    replies = history.replies if history is not None else ()
     return Past(
         values=dict(told.values),
         counters=reading.counters,
         changes=changes,
-        replies=replies or _merged(past.replies if past else (), told.replies),
+        replies=_replies(past, reading, history),
         known_since=known_since,
     )
+
+
+def _replies(past: Past | None, reading: Reading, history: History | None) -> tuple[Reply, ...]:
+    """A history tells all of them; figures may name one that the history has ruled out."""
+    if history is not None:
+        return history.replies
+    count = reading.counters.replies
+    if past is not None and count is not None and count == past.counters.replies:
+        return past.replies
+    return _merged(past.replies if past else (), reading.ticket.replies)
 
 
 def complete(ticket: Ticket, past: Past) -> Ticket:

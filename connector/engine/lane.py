@@ -21,6 +21,7 @@ from connector.errors import (
     AccountError,
     ConnectorError,
     OutcomeUnknown,
+    StoreError,
     TicketError,
     TicketNotFound,
     TicketReadOnly,
@@ -55,6 +56,9 @@ class LeaseLost(Exception):
     """Another worker drains the account now; nothing more may be written."""
 
 
+NOT_THE_TICKET = (AccountError, StoreError, LeaseLost)
+
+
 class Lane:
     """Drains one account for as long as it has something to do and the lease holds."""
 
@@ -77,6 +81,8 @@ class Lane:
         self._next_job_look = float("-inf")
         self._passes = 0
         self._offset = 0.0
+        self._proven = False
+        self._guard = threading.RLock()  # of the lease and the clock, where tickets run in threads
         self._conflicts = account.conflicts
         self._pool = ThreadPoolExecutor(SINGLE_CALLS, thread_name_prefix=account.name)
 
@@ -103,6 +109,7 @@ class Lane:
         claims = self._claim()
         if claims:
             self._process(claims)
+            self._prove()
         elif jobs:
             self._stop.wait(FIRST_JOB_LOOK_SECONDS / 3)
         return bool(claims or jobs)
@@ -113,16 +120,19 @@ class Lane:
         return accounts.LEASE_SECONDS - (self._monotonic() - self._renewed)
 
     def _keep_lease(self) -> None:
-        if self._left() > accounts.RENEW_BELOW_SECONDS:
-            return
-        begun = self._monotonic()
-        renewed = self._database.run(lambda conn: accounts.renew(conn, self._lease))
-        if renewed is None:
-            raise LeaseLost
-        self._lease, self._renewed = renewed, begun
+        """Renew the lease when it is time; called between any two calls of a long pass."""
+        with self._guard:
+            if self._left() > accounts.RENEW_BELOW_SECONDS:
+                return
+            begun = self._monotonic()
+            renewed = self._database.run(lambda conn: accounts.renew(conn, self._lease))
+            if renewed is None:
+                raise LeaseLost
+            self._lease, self._renewed = renewed, begun
 
     def _before_write(self) -> None:
         """No write is sent that could outlive the lease."""
+        self._keep_lease()
         if self._left() <= CALL_SECONDS:
             raise LeaseLost
 
@@ -137,17 +147,21 @@ class Lane:
         return self._database.run(fenced)
 
     def _after_read(self) -> None:
-        """The account answers; take its clock in."""
-        if self._monotonic() - self._clock_read < CLOCK_SECONDS:
-            return
-        self._clock_read = self._monotonic()
-        samples = self._helpdesk.clock_samples()
+        """Take the helpdesk's clock in; nothing is evaluated by one that was not looked at."""
+        with self._guard:
+            if self._monotonic() - self._clock_read < CLOCK_SECONDS:
+                return
+            samples = self._helpdesk.clock_samples()
+            self._offset = self._commit(
+                lambda conn: accounts.read_clock(conn, self._account, samples, self._monotonic())
+            )
+            self._clock_read = self._monotonic()
 
-        def work(conn: Connection) -> float:
-            accounts.succeeded(conn, self._account.name)
-            return accounts.read_clock(conn, self._account, samples, self._monotonic())
-
-        self._offset = self._commit(work)
+    def _prove(self) -> None:
+        """A whole pass went well, its writes too: the account is fine."""
+        if not self._proven:
+            self._commit(lambda conn: accounts.succeeded(conn, self._account.name))
+            self._proven = True
 
     def _account_failed(self, error: AccountError) -> None:
         seconds = self._database.run(lambda conn: accounts.failed(conn, self._account.name, error))
@@ -193,7 +207,7 @@ class Lane:
                 self._bulk(claims)
             else:
                 self._singles(claims)
-        except AccountError:
+        except (AccountError, StoreError):
             self._commit(lambda conn: schedule.untouched(conn, self._account.name, claims))
             raise
         except LeaseLost:
@@ -222,10 +236,10 @@ class Lane:
         running = [(claim, self._pool.submit(self._single, claim)) for claim in claims]
         failures = [(claim, one.exception()) for claim, one in running]
         for claim, error in failures:
-            if isinstance(error, Exception) and not isinstance(error, AccountError | LeaseLost):
+            if isinstance(error, Exception) and not isinstance(error, NOT_THE_TICKET):
                 self._failed(claim, error)
         for _, error in failures:
-            if error is not None and isinstance(error, AccountError | LeaseLost):
+            if isinstance(error, NOT_THE_TICKET) or not isinstance(error, Exception | None):
                 raise error
 
     def _single(self, claim: Claim) -> None:
@@ -266,6 +280,7 @@ class Lane:
         for claim, reading in seen:
             if self._is_stale(claim, reading):
                 continue
+            self._keep_lease()
             try:
                 memory = memories[claim.ticket_id]
                 told = self._history(reading) if needs_history(memory.past, reading) else None
@@ -273,7 +288,7 @@ class Lane:
                     self._account, claim, reading, memory, told, at=at, offset=self._offset
                 )
                 looks.append(self._unless_conceded(seen_now))
-            except AccountError:
+            except NOT_THE_TICKET:
                 raise
             except Exception as error:
                 self._ticket_failed(claim, error)
@@ -327,6 +342,8 @@ class Lane:
                 finish(conn, self._account, one, written=written)
 
         self._commit(work)
+        for one in looks:
+            self._conflicts.pop(one.claim.ticket_id, None)
 
     # --- writing -------------------------------------------------------------------------------
 
@@ -349,7 +366,6 @@ class Lane:
         except TicketError as error:
             self._not_written(one, error)
         else:
-            self._conflicts.pop(one.claim.ticket_id, None)
             self._finish([one], written=True)
             self._log_written(plan.ticket_id, writes.written(plan, one.fingerprint))
 
@@ -359,7 +375,7 @@ class Lane:
             Sent(
                 plan=one.plan,
                 fingerprint=one.fingerprint,
-                next_look=one.next_look,
+                next_change=one.next_change,
                 wanted=one.claim.wanted,
                 seen_updated_at=one.reading.updated_at.timestamp(),
             )
@@ -378,7 +394,7 @@ class Lane:
         except OutcomeUnknown:
             raise  # the intent stays and is settled by looking
         except ConnectorError:
-            self._commit(lambda conn: writes.close(conn, self._account.name, intent_id))
+            self._forget(intent_id)
             raise
         self._commit(lambda conn: writes.answered(conn, intent_id, job.id))
         self._next_job_look = self._monotonic() + FIRST_JOB_LOOK_SECONDS
@@ -396,10 +412,13 @@ class Lane:
             if job is not None and job.done:
                 self._close(intent, job)
             elif at >= intent.settle_at:  # no answer: the tickets are still due and are looked at
-                self._commit(lambda conn, i=intent: writes.close(conn, self._account.name, i.id))  # type: ignore[misc]
+                self._forget(intent.id, "the helpdesk never said how a bulk write ended")
             else:
                 left += 1
         return left
+
+    def _forget(self, intent_id: int, error: str | None = None) -> None:
+        self._commit(lambda conn: writes.close(conn, self._account.name, intent_id, error))
 
     def _jobs(self, intents: Sequence[OpenIntent], at: float) -> dict[str, Job]:
         ids = [intent.job_id for intent in intents if intent.job_id]
@@ -425,7 +444,7 @@ class Lane:
         self._commit(work)
         for ticket_id, error in errors.items():
             if error is not None:
-                self._row_failed(ticket_id, error)
+                self._row_failed(ticket_id, intent.tickets[ticket_id]["wanted"], error)
             else:
                 self._conflicts.pop(ticket_id, None)
                 self._log_written(ticket_id, intent.tickets[ticket_id])
@@ -437,7 +456,8 @@ class Lane:
             conn, name, ticket_id, evidence.WRITTEN, {part: body[part] for part in kept}
         )
         schedule.ended(
-            conn, name, ticket_id, wanted=body["wanted"], look_at=body["next_look"],
+            conn, name, ticket_id, wanted=body["wanted"],
+            look_at=schedule.by_our_clock(conn, name, body["next_change"]),
             written_fingerprint=body["fingerprint"], seen_updated_at=body["seen_updated_at"],
         )  # fmt: skip
 
@@ -453,9 +473,9 @@ class Lane:
 
     # --- failures of one ticket ----------------------------------------------------------------
 
-    def _row_failed(self, ticket_id: str, error: Exception) -> None:
+    def _row_failed(self, ticket_id: str, wanted: int, error: Exception) -> None:
         with self._database.read() as conn:
-            claim = schedule.as_claimed(conn, self._account.name, ticket_id)
+            claim = schedule.as_claimed(conn, self._account.name, ticket_id, wanted)
         if claim is not None:
             self._failed(claim, error)
 
@@ -473,7 +493,7 @@ class Lane:
         elif isinstance(error, TicketNotFound):
             self._missing(claim)
         elif isinstance(error, TicketReadOnly):
-            self._commit(lambda conn: schedule.left_alone(conn, name, ticket_id, reason))
+            self._commit(lambda conn: schedule.left_alone(conn, name, claim, reason))
             log.info("ticket takes no writes", account=name, ticket=ticket_id, reason=reason)
         else:
             parked = self._commit(lambda conn: schedule.again(conn, name, claim, reason))
@@ -505,7 +525,7 @@ class Lane:
             if now(conn) - claim.due_since < FRESH_HINT_SECONDS:
                 schedule.again(conn, name, claim, reason, park=False)
                 return False
-            schedule.gone(conn, name, claim.ticket_id, reason)
+            schedule.gone(conn, name, claim, reason)
             evidence.record(conn, name, claim.ticket_id, evidence.GONE, reason)
             return True
 

@@ -40,8 +40,8 @@ class Look:
     evaluation: Evaluation
     wanted: Desired
     plan: Plan | None
-    #: when to look again, epoch seconds of the database's clock; None: not before a hint
-    next_look: float | None
+    #: when the answer changes by itself, epoch seconds of the helpdesk's clock; None: never
+    next_change: float | None
 
     @property
     def fingerprint(self) -> str:
@@ -119,7 +119,7 @@ def look(
         evaluation=evaluation,
         wanted=wanted,
         plan=account.helpdesk.plan(reading, wanted) if writable else None,
-        next_look=change.timestamp() - offset if change else None,
+        next_change=change.timestamp() if change else None,
     )
 
 
@@ -158,7 +158,7 @@ def finish(conn: Connection, account: Account, done: Look, *, written: bool) -> 
         account.name,
         done.claim.ticket_id,
         wanted=done.claim.wanted,
-        look_at=done.next_look,
+        look_at=schedule.by_our_clock(conn, account.name, done.next_change),
         seen_updated_at=done.reading.updated_at.timestamp(),
         written_fingerprint=done.fingerprint if written else done.claim.written_fingerprint,
     )

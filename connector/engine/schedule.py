@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, case, exists, func, or_, select, update
 
+from connector.engine import accounts
 from connector.store.database import now, skip_locked
 from connector.store.tables import account as account_table
 from connector.store.tables import intent, ticket
@@ -30,8 +31,13 @@ class Claim:
     written_fingerprint: str | None
     #: when the ticket became due, epoch seconds
     due_since: float
-    #: False when earlier looks began and left no trace of how they ended
-    ended: bool
+    #: why the look before this one failed
+    last_error: str | None
+
+    @property
+    def ended(self) -> bool:
+        """False when earlier looks began and left no trace of how they ended."""
+        return self.attempts <= 1 or self.last_error is not None
 
 
 def _is_due(at: float) -> Any:
@@ -106,14 +112,17 @@ def _due_of(conn: Connection, account: str, rank: int, at: float, size: int) -> 
         .order_by(ticket.c.look_at)
         .limit(size)
     )
-    return [_claim(row, begun=1) for row in conn.execute(skip_locked(query))]
+    return [
+        _claim(row, wanted=row.wanted, attempts=row.attempts + 1)
+        for row in conn.execute(skip_locked(query))
+    ]
 
 
-def as_claimed(conn: Connection, account: str, ticket_id: str) -> Claim | None:
-    """A ticket as it was claimed for a bulk write that has come back."""
+def as_claimed(conn: Connection, account: str, ticket_id: str, wanted: int) -> Claim | None:
+    """A ticket as it was claimed, with this `wanted`, for a bulk write that has come back."""
     query = _claims().where(ticket.c.account == account, ticket.c.ticket_id == ticket_id)
     row = conn.execute(query).first()
-    return _claim(row, begun=0) if row is not None else None
+    return _claim(row, wanted=wanted, attempts=row.attempts) if row is not None else None
 
 
 def _claims() -> Select[Any]:
@@ -130,17 +139,22 @@ def _claims() -> Select[Any]:
     )
 
 
-def _claim(row: Row[Any], *, begun: int) -> Claim:
+def _claim(row: Row[Any], *, wanted: int, attempts: int) -> Claim:
     return Claim(
         ticket_id=row.ticket_id,
-        wanted=row.wanted,
-        attempts=row.attempts + begun,
+        wanted=wanted,
+        attempts=attempts,
         rank=row.rank,
         seen_updated_at=row.seen_updated_at,
         written_fingerprint=row.written_fingerprint,
         due_since=row.look_at or 0.0,
-        ended=row.attempts == 0 or row.last_error is not None,
+        last_error=row.last_error,
     )
+
+
+def by_our_clock(conn: Connection, account: str, instant: float | None) -> float | None:
+    """An instant of the helpdesk's clock by the database's, epoch seconds."""
+    return None if instant is None else instant - accounts.clock_offset(conn, account)
 
 
 def ended(
@@ -178,12 +192,23 @@ def again(
         FIRST_BACKOFF_SECONDS * 2.0 ** min(claimed.attempts - 1, 10), LONGEST_BACKOFF_SECONDS
     )
     parked = error if park and claimed.attempts >= PARK_AFTER else None
-    conn.execute(
+    row = conn.execute(
         update(ticket)
         .where(ticket.c.account == account, ticket.c.ticket_id == claimed.ticket_id)
-        .values(not_before=now(conn) + delay, rank=RETRY, last_error=error, parked=parked)
-    )
-    return parked
+        .values(
+            not_before=now(conn) + delay,
+            rank=RETRY,
+            last_error=error,
+            parked=_unless_hinted(claimed, parked, None),
+        )
+        .returning(ticket.c.parked)
+    ).first()
+    return row[0] if row is not None else None
+
+
+def _unless_hinted(claimed: Claim, value: Any, otherwise: Any) -> Any:
+    """`value`, or `otherwise` if a hint came during the look: then there is more to see."""
+    return case((ticket.c.wanted == claimed.wanted, value), else_=otherwise)
 
 
 def _set(conn: Connection, account: str, ticket_id: str, **values: Any) -> None:
@@ -191,15 +216,17 @@ def _set(conn: Connection, account: str, ticket_id: str, **values: Any) -> None:
     conn.execute(update(ticket).where(*where).values(**values))
 
 
-def left_alone(conn: Connection, account: str, ticket_id: str, reason: str) -> None:
+def left_alone(conn: Connection, account: str, claimed: Claim, reason: str) -> None:
     """Nothing can be done for the ticket before a hint says that it has changed."""
-    _set(conn, account, ticket_id, look_at=None, attempts=0, rank=HINT, last_error=reason)
+    look_at = _unless_hinted(claimed, None, now(conn))
+    values = {"look_at": look_at, "attempts": 0, "rank": HINT, "last_error": reason}
+    _set(conn, account, claimed.ticket_id, **values)
 
 
-def gone(conn: Connection, account: str, ticket_id: str, reason: str) -> None:
+def gone(conn: Connection, account: str, claimed: Claim, reason: str) -> None:
     """The ticket is no more; its clocks are over. A later hint looks once more."""
-    left_alone(conn, account, ticket_id, reason)
-    _set(conn, account, ticket_id, evaluation=None, state="gone", next_due_at=None)
+    left_alone(conn, account, claimed, reason)
+    _set(conn, account, claimed.ticket_id, evaluation=None, state="gone", next_due_at=None)
 
 
 def park(conn: Connection, account: str, ticket_id: str, reason: str) -> None:
@@ -213,10 +240,15 @@ def conflicted(conn: Connection, account: str, ticket_id: str, pause: float) -> 
 
 
 def untouched(conn: Connection, account: str, claims: Sequence[Claim]) -> None:
-    """Give claims back as they were: the account was to blame, not the tickets."""
-    ids = sorted(one.ticket_id for one in claims)
-    conn.execute(
-        update(ticket)
-        .where(ticket.c.account == account, ticket.c.ticket_id.in_(ids), ticket.c.attempts > 0)
-        .values(attempts=ticket.c.attempts - 1)
-    )
+    """Give claims that have not ended back as they were: their tickets are not to blame."""
+    for one in sorted(claims, key=lambda one: one.ticket_id):
+        conn.execute(
+            update(ticket)
+            .where(
+                ticket.c.account == account,
+                ticket.c.ticket_id == one.ticket_id,
+                ticket.c.attempts > 0,
+                ticket.c.last_error.is_(None),
+            )
+            .values(attempts=ticket.c.attempts - 1, last_error=one.last_error)
+        )

@@ -65,8 +65,8 @@ class Sent:
 
     plan: Plan
     fingerprint: str
-    #: when to look again once it is written, epoch seconds; None: not before a hint
-    next_look: float | None
+    #: when the answer changes by itself, epoch seconds of the helpdesk's clock; None: never
+    next_change: float | None
     #: `ticket.wanted` when it was claimed
     wanted: int
     #: the helpdesk's "last updated" of the reading, epoch seconds
@@ -122,7 +122,7 @@ def intend(conn: Connection, lease: Lease, sent: Sequence[Sent]) -> int:
 def _body(sent: Sent) -> dict[str, Any]:
     return {
         **written(sent.plan, sent.fingerprint),
-        "next_look": sent.next_look,
+        "next_change": sent.next_change,
         "wanted": sent.wanted,
         "seen_updated_at": sent.seen_updated_at,
     }
@@ -171,12 +171,12 @@ def open_intents(conn: Connection, account: str) -> list[OpenIntent]:
     ]  # fmt: skip
 
 
-def close(conn: Connection, account: str, intent_id: int) -> None:
-    """Forget a bulk write; its tickets can be claimed again."""
+def close(conn: Connection, account: str, intent_id: int, error: str | None = None) -> None:
+    """Forget a bulk write; its tickets can be claimed again. `error`: why it has no outcome."""
     conn.execute(
         update(ticket)
         .where(ticket.c.account == account, ticket.c.open_intent == intent_id)
-        .values(open_intent=None)
+        .values(open_intent=None, last_error=error)
     )
     conn.execute(delete(intent_ticket).where(intent_ticket.c.intent_id == intent_id))
     conn.execute(delete(intent).where(intent.c.id == intent_id))

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection
 
 from connector.engine import accounts, schedule
+from connector.engine.accounts import Lease
 from connector.engine.context import Account
 from connector.engine.lane import Lane
 from connector.errors import AccountError, SettingsError, StoreError
@@ -107,18 +108,28 @@ class Worker:
         lease = self._database.run(lambda conn: accounts.acquire(conn, account.name, self._holder))
         if lease is None:
             return
-        checked = self._monotonic()
-        if checked - self._checked.get(account.name, float("-inf")) >= self._clock_check_seconds:
-            if not self._introduce(account):
-                self._database.run(lambda conn: accounts.release(conn, lease))
-                return
-            self._checked[account.name] = checked
-        if due:
-            Lane(self._database, account, lease, self._stop, self._monotonic).drain()
-        else:
-            self._database.run(lambda conn: accounts.release(conn, lease))
+        try:
+            lease = self._known(account, lease, due)
+            if lease is not None and due:
+                Lane(self._database, account, lease, self._stop, self._monotonic).drain()
+        finally:
+            if lease is not None:
+                held = lease
+                self._database.run(lambda conn: accounts.release(conn, held))
 
-    def _introduce(self, account: Account) -> bool:
+    def _known(self, account: Account, lease: Lease, due: bool) -> Lease | None:
+        """The lease for an account that has just proved itself; None where it is of no use."""
+        checked = self._monotonic()
+        if checked - self._checked.get(account.name, float("-inf")) < self._clock_check_seconds:
+            return lease
+        if not self._introduce(account, due):
+            self._database.run(lambda conn: accounts.release(conn, lease))
+            return None
+        self._checked[account.name] = checked
+        # the calls took time; what follows counts on a lease of full length
+        return self._database.run(lambda conn: accounts.renew(conn, lease))
+
+    def _introduce(self, account: Account, due: bool) -> bool:
         """Prove the credentials, read the fields once, compare the clocks; False if it failed."""
         try:
             identity = account.helpdesk.identify()
@@ -136,7 +147,8 @@ class Worker:
         samples = account.helpdesk.clock_samples()
 
         def work(conn: Connection) -> None:
-            accounts.succeeded(conn, account.name)
+            if not due:  # otherwise a whole pass must go well: who may read may not write yet
+                accounts.succeeded(conn, account.name)
             accounts.know_ourselves(conn, account.name, identity)
             accounts.read_clock(conn, account, samples, self._monotonic())
 

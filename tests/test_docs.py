@@ -1,0 +1,63 @@
+"""What the README says is what happens."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from commands import deskclock
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("connector/helpdesks/*/README.md"),
+    ]
+)
+
+
+def _worked_command() -> list[str]:
+    block = re.search(r"    deskclock (evaluate (?:.*\\\n)*.*)\n", README)
+    assert block is not None
+    words = block[1].replace("\\\n", " ").split()
+    return [str(ROOT / word) if word.startswith("docs/") else word for word in words]
+
+
+def _shown() -> list[str]:
+    text = README.split("held equal by a test -->")[1].split("<!-- end of the explanation -->")[0]
+    return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+
+
+def test_the_worked_ticket_of_the_readme_is_what_the_command_prints() -> None:
+    ran = CliRunner().invoke(deskclock, _worked_command())
+    answer = json.loads(ran.stdout)
+    expected = [f"{one['metric']} {one['state']} due {one['due_at']}" for one in answer["metrics"]]
+    expected += [one["text"] for one in answer["explanation"]]
+
+    assert _shown() == expected
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    local = [link for link in links if "://" not in link]
+
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+def test_every_command_that_the_readme_names_exists() -> None:
+    named = set(re.findall(r"`deskclock ([a-z]+)", README))
+
+    assert named - set(deskclock.commands) == set()
+
+
+def test_every_make_target_that_a_page_names_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    named = {name for page in PAGES for name in re.findall(r"make ([a-z]+)\b", page.read_text())}
+
+    assert {name for name in named if f"`make {name}" in README} - targets == set()
