@@ -11,9 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from sqlalchemy import Connection
+
 from benchmarks.running import DESKCLOCK, BenchmarkError, Workshop, free_ports
 from benchmarks.stage import ACCOUNT, SECRET, Helpdesk, Scene, write_account
 from benchmarks.tables import table
+from connector.engine import accounts
+from connector.helpdesks.base import Identity
+from connector.store.database import Database
 from sandbox.zendesk.hooks import sign
 
 CONNECTIONS = 16
@@ -69,12 +74,24 @@ def _serve(workshop: Workshop) -> list[Target]:
     workshop.start("web", [*DESKCLOCK, "web"], environment)
     workshop.start("peers", [sys.executable, "-m", "benchmarks.peers", str(peers)])
     workshop.await_answer("web", f"http://127.0.0.1:{web}/healthz")
+    _introduce(workshop.folder / "data" / "deskclock.sqlite3")
     workshop.await_answer("peers", f"http://127.0.0.1:{peers}/hello")
     return [
         Target(name="hello", port=peers, path="/hello", method="GET"),
         Target(name="body, HMAC and JSON", port=peers, path="/check"),
         Target(name="deskclock, durable commit", port=web, path=f"/webhooks/{ACCOUNT}"),
     ]
+
+
+def _introduce(path: Path) -> None:
+    """Say who we are on the helpdesk, as a worker does at its first call there."""
+    identity = Identity(user_id="390000000009", name="deskclock")
+
+    def work(conn: Connection) -> None:
+        accounts.register(conn, ACCOUNT, "zendesk")
+        accounts.know_ourselves(conn, ACCOUNT, identity)
+
+    Database(f"sqlite:///{path}").run(work)
 
 
 def _one(workshop: Workshop, target: Target, seconds: float) -> Load:

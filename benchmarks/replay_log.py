@@ -131,7 +131,7 @@ def settle(stage: Stage, tickets: int, text: str) -> None:
             seen = stage.progress()
             if _is_settled(stage, seen, tickets):
                 return
-            bar.update(seen.done - bar.n)
+            bar.update(seen.evaluated - bar.n)
             if seen != latest:
                 latest, since = seen, time.monotonic()
             elif time.monotonic() - since > STALLED_SECONDS:

@@ -1,7 +1,9 @@
 """Tickets, policies and local times for tests: short, keyword-only, with sensible defaults."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -25,9 +27,12 @@ def local(text: str, zone: str = LONDON) -> datetime:
 
     A weekday may lead; the year may be left out.
     """
-    day, time = text.split()[-2:]
+    *weekday, day, time = text.split()
     day = day if day.count("-") == 2 else f"{YEAR}-{day}"
-    return datetime.fromisoformat(f"{day} {time}").replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    wall = datetime.fromisoformat(f"{day} {time}").replace(tzinfo=ZoneInfo(zone))
+    if weekday and weekday != [f"{wall:%a}"]:
+        raise ValueError(f"{text}: {day} is a {wall:%a}")
+    return wall.astimezone(UTC)
 
 
 def shown(at: datetime | None, zone: str = LONDON) -> str | None:
@@ -46,13 +51,14 @@ def history(text: str, *, day: str = "", zone: str = LONDON) -> list[tuple[datet
     """
     found: list[tuple[datetime, Happening]] = []
     for event in filter(None, map(str.strip, text.split(";"))):
-        written = f"{day}{event}".split(" ", 2)
-        at, what = local(f"{written[0]} {written[1]}", zone), written[2]
+        when, what = re.split(r"(?<=:\d\d) ", f"{day}{event}", maxsplit=1)
+        at = local(when, zone)
         pairs = dict(pair.strip().split("=") for pair in what.split(",") if "=" in pair)
         found.append((at, {k: v or None for k, v in pairs.items()} if pairs else what))
     return found
 
 
+@cache
 def user_support(zone: str | None = LONDON) -> Policy:
     """The shipped policy "user-support" for an account in `zone`."""
     return a_policy(text=(POLICIES / "user-support.yaml").read_text(encoding="utf-8"), zone=zone)

@@ -54,15 +54,10 @@ def recall(
 ) -> dict[str, Memory]:
     """What the store knows of these tickets; `offset` is the helpdesk's clock minus ours."""
     ids = list(ticket_ids)
-    bodies = dict(
-        conn.execute(
-            select(history.c.ticket_id, history.c.body).where(
-                history.c.account == account, history.c.ticket_id.in_(ids)
-            )
-        )
-        .tuples()
-        .all()
+    stored = select(history.c.ticket_id, history.c.body).where(
+        history.c.account == account, history.c.ticket_id.in_(ids)
     )
+    bodies = {row.ticket_id: row.body for row in conn.execute(stored)}
     seen: dict[str, list[Any]] = {}
     for row in conn.execute(
         select(observation)

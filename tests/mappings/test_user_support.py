@@ -34,15 +34,43 @@ def state(evaluation: Evaluation, metric: Metric) -> str | None:
 # severity, zone, reported -> first response due, next update due, resolution due
 DUES = [
     # the worked examples of policy-semantics, section 7
-    ("critical", LONDON, "Sat 03-07 03:00", "Sat 03-07 03:15", "Sat 03-07 04:00", "Sat 03-07 07:00"),
+    (
+        "critical",
+        LONDON,
+        "Sat 03-07 03:00",
+        "Sat 03-07 03:15",
+        "Sat 03-07 04:00",
+        "Sat 03-07 07:00",
+    ),
     ("high", LONDON, "Fri 03-06 17:45", "Fri 03-06 18:45", None, "Sat 03-07 01:45"),
     ("high", LONDON, "Fri 03-06 18:05", "Fri 03-06 22:05", None, "Sat 03-07 02:05"),
     ("medium", LONDON, "Fri 03-27 16:00", "Mon 03-30 11:00", None, "Mon 03-30 16:00"),
     ("low", LONDON, "Sat 03-28 10:00", "Mon 03-30 18:00", None, "Wed 04-01 18:00"),
     # critical runs through nights, weekends and changes of the clocks
-    ("critical", BERLIN, "Sun 03-29 01:50", "Sun 03-29 03:05", "Sun 03-29 03:50", "Sun 03-29 06:50"),
-    ("critical", BERLIN, "Sun 10-25 01:30", "Sun 10-25 01:45", "Sun 10-25 02:30", "Sun 10-25 04:30"),
-    ("critical", KOLKATA, "Thu 12-31 23:50", "Fri 2027-01-01 00:05", "Fri 2027-01-01 00:50", "Fri 2027-01-01 03:50"),
+    (
+        "critical",
+        BERLIN,
+        "Sun 03-29 01:50",
+        "Sun 03-29 03:05",
+        "Sun 03-29 03:50",
+        "Sun 03-29 06:50",
+    ),
+    (
+        "critical",
+        BERLIN,
+        "Sun 10-25 01:30",
+        "Sun 10-25 01:45",
+        "Sun 10-25 02:30",
+        "Sun 10-25 04:30",
+    ),
+    (
+        "critical",
+        KOLKATA,
+        "Thu 12-31 23:50",
+        "Fri 2027-01-01 00:05",
+        "Fri 2027-01-01 00:50",
+        "Fri 2027-01-01 03:50",
+    ),
     # high: the moment of the report decides which of the two limits holds
     ("high", LONDON, "Wed 03-04 12:00", "Wed 03-04 13:00", None, "Wed 03-04 20:00"),
     ("high", LONDON, "Wed 03-04 17:30", "Wed 03-04 18:30", None, "Thu 03-05 01:30"),
@@ -81,7 +109,7 @@ DUES = [
     ("low", LONDON, "Fri 03-06 08:59:59", "Fri 03-06 18:00", None, "Tue 03-10 18:00"),
     ("low", LONDON, "Fri 03-27 10:00", "Mon 03-30 10:00", None, "Wed 04-01 10:00"),
     ("low", NEW_YORK, "Sat 10-31 10:00", "Mon 11-02 18:00", None, "Wed 11-04 18:00"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -241,16 +269,52 @@ CYCLES: list[tuple[str, str, str, str | None, str | None]] = [
     ("from the last public reply", "03:10 reply; 03:40 reply", "03:50", "04:40", "running"),
     ("late without a reply", "", "04:00:01", "04:00", "breached"),
     ("a late cycle leaves the state at the next reply", "05:00 reply", "05:01", "06:00", "running"),
-    ("a later promise gives no relief", "03:10 reply; 03:11 promised_update_at=2026-03-07T09:00:00Z", "03:12", "04:10", "running"),
-    ("an earlier promise governs", "03:10 reply; 03:11 promised_update_at=2026-03-07T03:30:00Z", "03:12", "03:30", "running"),
-    ("a promise ends with the reply that keeps it", "03:11 promised_update_at=2026-03-07T03:30:00Z; 03:30 reply", "03:31", "04:30", "running"),
-    ("what is no instant promises nothing", "03:11 promised_update_at=tomorrow", "03:12", "04:00", "running"),
+    (
+        "a later promise gives no relief",
+        "03:10 reply; 03:11 promised_update_at=2026-03-07T09:00:00Z",
+        "03:12",
+        "04:10",
+        "running",
+    ),
+    (
+        "an earlier promise governs",
+        "03:10 reply; 03:11 promised_update_at=2026-03-07T03:30:00Z",
+        "03:12",
+        "03:30",
+        "running",
+    ),
+    (
+        "a promise ends with the reply that keeps it",
+        "03:11 promised_update_at=2026-03-07T03:30:00Z; 03:30 reply",
+        "03:31",
+        "04:30",
+        "running",
+    ),
+    (
+        "what is no instant promises nothing",
+        "03:11 promised_update_at=tomorrow",
+        "03:12",
+        "04:00",
+        "running",
+    ),
     ("the solve ends it", "03:50 status=solved", "09:00", "04:00", "met"),
     ("a solve after the due leaves it late", "04:30 status=solved", "09:00", "04:00", "breached"),
-    ("a reopen starts a new cycle", "03:50 status=solved; 06:00 status=open", "06:10", "07:00", "running"),
-    ("a reply after the solve starts none", "03:50 status=solved; 05:00 reply", "09:00", "04:00", "met"),
+    (
+        "a reopen starts a new cycle",
+        "03:50 status=solved; 06:00 status=open",
+        "06:10",
+        "07:00",
+        "running",
+    ),
+    (
+        "a reply after the solve starts none",
+        "03:50 status=solved; 05:00 reply",
+        "09:00",
+        "04:00",
+        "met",
+    ),
     ("no longer critical: no cycle", "03:20 severity=high", "03:30", None, None),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -269,17 +333,42 @@ def test_hourly_updates_of_a_critical_ticket(
 THIRD_PARTY: list[tuple[str, str, str, str | None]] = [
     # name, events after a medium report on Monday 2026-03-02 10:00, now, next update due
     ("from the status change", "03-02 11:00 status=on_hold", "03-02 12:00", "Tue 03-03 11:00"),
-    ("from a later reply", "03-02 11:00 status=on_hold; 03-03 10:00 reply", "03-03 12:00", "Wed 03-04 10:00"),
-    ("an earlier reply does not matter", "03-02 10:30 reply; 03-02 11:00 status=on_hold", "03-02 12:00", "Tue 03-03 11:00"),
+    (
+        "from a later reply",
+        "03-02 11:00 status=on_hold; 03-03 10:00 reply",
+        "03-03 12:00",
+        "Wed 03-04 10:00",
+    ),
+    (
+        "an earlier reply does not matter",
+        "03-02 10:30 reply; 03-02 11:00 status=on_hold",
+        "03-02 12:00",
+        "Tue 03-03 11:00",
+    ),
     ("over the weekend", "03-06 17:00 status=on_hold", "03-06 18:00", "Mon 03-09 17:00"),
     ("not while a customer is awaited", "03-02 11:00 status=pending", "03-02 12:00", None),
     ("no longer", "03-02 11:00 status=on_hold; 03-02 12:00 status=open", "03-02 13:00", None),
-    ("a second time it starts anew", "03-02 11:00 status=on_hold; 03-02 12:00 status=open; 03-02 15:00 status=on_hold", "03-02 16:00", "Tue 03-03 15:00"),
+    (
+        "a second time it starts anew",
+        "03-02 11:00 status=on_hold; 03-02 12:00 status=open; 03-02 15:00 status=on_hold",
+        "03-02 16:00",
+        "Tue 03-03 15:00",
+    ),
     ("complexity obliges alike", "03-02 11:00 complexity=true", "03-02 12:00", "Tue 03-03 11:00"),
     # the solve ends the status that obliged; what was owed until then is still judged
-    ("solved from on hold", "03-02 11:00 status=on_hold; 03-02 15:00 status=solved", "03-02 16:00", "Tue 03-03 11:00"),
-    ("reopened into on hold", "03-02 11:00 status=on_hold; 03-02 15:00 status=solved; 03-03 12:00 status=on_hold", "03-03 13:00", "Wed 03-04 12:00"),
-]  # fmt: skip
+    (
+        "solved from on hold",
+        "03-02 11:00 status=on_hold; 03-02 15:00 status=solved",
+        "03-02 16:00",
+        "Tue 03-03 11:00",
+    ),
+    (
+        "reopened into on hold",
+        "03-02 11:00 status=on_hold; 03-02 15:00 status=solved; 03-03 12:00 status=on_hold",
+        "03-03 13:00",
+        "Wed 03-04 12:00",
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -314,20 +403,62 @@ TIERS: list[tuple[str, str, str, str, int]] = [
     ("at the due", "severity=medium", "", "03-03 10:00", 2),
     ("past due", "severity=medium", "", "03-03 10:00:01", 3),
     ("critical without a category", "severity=critical", "", "03-02 10:00", 3),
-    ("critical data corruption", "severity=critical, category=data_corruption", "", "03-02 10:00", 3),
+    (
+        "critical data corruption",
+        "severity=critical, category=data_corruption",
+        "",
+        "03-02 10:00",
+        3,
+    ),
     ("critical in another category", "severity=critical, category=billing", "", "03-02 10:00", 1),
     ("another category, at risk", "severity=critical, category=billing", "", "03-02 13:00", 2),
-    ("high in a critical category", "severity=high, category=data corruption", "", "03-02 10:00", 1),
-    ("never falls with the severity", "severity=critical", "03-02 10:05 severity=low", "03-02 12:00", 3),
-    ("never falls when the category is filled", "severity=critical", "03-02 10:05 category=billing", "03-02 11:00", 3),
+    (
+        "high in a critical category",
+        "severity=high, category=data corruption",
+        "",
+        "03-02 10:00",
+        1,
+    ),
+    (
+        "never falls with the severity",
+        "severity=critical",
+        "03-02 10:05 severity=low",
+        "03-02 12:00",
+        3,
+    ),
+    (
+        "never falls when the category is filled",
+        "severity=critical",
+        "03-02 10:05 category=billing",
+        "03-02 11:00",
+        3,
+    ),
     ("stays at the solve", "severity=medium", "03-03 09:30 status=solved", "03-09 10:00", 2),
     ("stays when solved late", "severity=medium", "03-04 09:30 status=solved", "03-09 10:00", 3),
-    ("what is changed after the solve moves nothing", "severity=medium", "03-02 12:00 status=solved; 03-02 13:00 severity=critical", "03-02 14:00", 1),
-    ("but it counts at the reopen", "severity=medium", "03-02 12:00 status=solved; 03-02 13:00 severity=critical; 03-02 14:00 status=open", "03-02 14:01", 3),
+    (
+        "what is changed after the solve moves nothing",
+        "severity=medium",
+        "03-02 12:00 status=solved; 03-02 13:00 severity=critical",
+        "03-02 14:00",
+        1,
+    ),
+    (
+        "but it counts at the reopen",
+        "severity=medium",
+        "03-02 12:00 status=solved; 03-02 13:00 severity=critical; 03-02 14:00 status=open",
+        "03-02 14:01",
+        3,
+    ),
     ("an agent's higher tier stands", "severity=medium, tier=3", "", "03-02 10:00", 3),
     ("an agent's lower tier does not", "severity=critical, tier=1", "", "03-02 10:00", 3),
-    ("an agent's tier is not taken back", "severity=medium, tier=2", "03-02 10:30 tier=1", "03-02 11:00", 2),
-]  # fmt: skip
+    (
+        "an agent's tier is not taken back",
+        "severity=medium, tier=2",
+        "03-02 10:30 tier=1",
+        "03-02 11:00",
+        2,
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -369,8 +500,11 @@ GAPS = [
     ({"severity": "medium"}, ["time zone assumed", "business-day"]),
     ({"severity": "low"}, ["business-day", "time zone assumed"]),
     ({}, ["severity-default", "time zone assumed", "business-day"]),
-    ({"severity": "low", "complexity": "yes"}, ["business-day", "time zone assumed", "regular-updates"]),
-]  # fmt: skip
+    (
+        {"severity": "low", "complexity": "yes"},
+        ["business-day", "time zone assumed", "regular-updates"],
+    ),
+]
 
 
 @pytest.mark.parametrize(("values", "expected"), GAPS, ids=[str(row[0]) for row in GAPS])
