@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
+import structlog
 from flask import Flask
 from sqlalchemy import Connection
 
@@ -27,7 +28,7 @@ from mappings.tags import own_tags
 from operations import health
 from webhooks import receiver
 
-VERSION = "0.1.0"
+log = structlog.get_logger()
 
 
 def now() -> datetime:
@@ -70,6 +71,8 @@ def create_worker(settings: Settings) -> Worker:
             engine_accounts.register(conn, one.name, one.kind)
 
     database.run(register)
+    if not served:
+        log.warning("no accounts", looked_for=str(settings.config.absolute()))
     if database.path is not None:  # SQLite: the lock on the data dir makes us the only worker
         database.run(engine_accounts.void_leases)
     return Worker(

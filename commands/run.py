@@ -53,8 +53,9 @@ def _programs(settings: Settings, demo: bool) -> list[Program]:
         **os.environ,
         "DESKCLOCK_DATA_DIR": str(settings.data_dir.absolute()),
         "DESKCLOCK_PORT": str(settings.port),
-        "DESKCLOCK_CONFIG": str(settings.config.absolute()),
     }
+    if settings.config.exists():
+        environment["DESKCLOCK_CONFIG"] = str(settings.config.absolute())
     started: list[Program] = []
     ports = [settings.port]
     if demo:

@@ -28,6 +28,9 @@ MARKED = re.compile("\ue000([^\ue001]*)\ue001")
 PREFIX = re.compile(r"[a-z][a-z0-9]{0,15}_")
 
 
+DEFAULT_CONFIG = Path("deskclock.yaml")
+
+
 class Settings(BaseSettings):
     """Every setting of a process. Lengths of time are in seconds."""
 
@@ -40,7 +43,7 @@ class Settings(BaseSettings):
     #: SQLAlchemy address of the database; empty: SQLite under the data dir
     database_url: Annotated[str, Field(repr=False)] = ""
     #: the file that holds the accounts
-    config: Path = Path("deskclock.yaml")
+    config: Path = DEFAULT_CONFIG
     #: interface of the web process
     host: str = "127.0.0.1"
     #: port of the web process
@@ -204,16 +207,25 @@ def load_accounts(path: Path) -> dict[str, AccountSettings]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return {}
+        if path == DEFAULT_CONFIG:
+            return {}
+        raise SettingsError(
+            f"{path.absolute()} does not exist; --config and DESKCLOCK_CONFIG name the file that "
+            "holds the accounts"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read: {error}") from None
     try:
         # braces mean something in YAML, so a variable is marked by other signs until it is parsed
         data = parse_yaml(VARIABLE.sub("\ue000\\1\ue001", text), str(path))
         problems = list(_expand(data, str(path)))
+        try:
+            accounts = validate(Accounts, data, str(path)).accounts
+        except DocumentError as error:
+            raise DocumentError([*problems, *error.problems]) from None
         if problems:
             raise DocumentError(problems)
-        return validate(Accounts, data, str(path)).accounts
+        return accounts
     except DocumentError as error:
         raise SettingsError(str(error)) from None
 

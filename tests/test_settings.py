@@ -128,8 +128,16 @@ def test_a_secret_from_the_environment_is_taken_as_it_is(
     assert client_secret.get_secret_value() == secret
 
 
-def test_without_a_file_there_are_no_accounts(tmp_path: Path) -> None:
-    assert load_accounts(tmp_path / "missing.yaml") == {}
+def test_without_the_default_file_there_are_no_accounts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_accounts(load_settings().config) == {}
+
+
+def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="missing.yaml does not exist"):
+        load_accounts(tmp_path / "missing.yaml")
 
 
 @pytest.mark.parametrize(

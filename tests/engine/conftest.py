@@ -14,7 +14,7 @@ import requests
 from sqlalchemy import Table, select, update
 
 from app import field_mapping, named_policy
-from connector.engine import accounts
+from connector.engine import accounts, schedule
 from connector.engine.context import Account
 from connector.engine.explaining import explain_ticket
 from connector.engine.intake import accept
@@ -208,7 +208,8 @@ class Desk:
         if lease is None:
             return None
         account = parts.get("account", self.account)
-        return Lane(database, account, lease, threading.Event())
+        monotonic = parts.get("monotonic", time.monotonic)
+        return Lane(database, account, lease, threading.Event(), monotonic)
 
     def drain(self, **parts: Any) -> None:
         """Until nothing is due; what fails is met as the worker meets it."""
@@ -216,15 +217,11 @@ class Desk:
         assert lane is not None, "the account is held or leased"
         lane.drain()
 
-    def step(self) -> bool:
-        """A single pass by a lane of its own."""
-        lane = self.lane()
-        assert lane is not None, "the account is held or leased"
-        try:
-            return lane.step()
-        finally:
-            with self.database.write() as conn:
-                accounts.void_leases(conn)
+    def drain_if_due(self) -> None:
+        with self.database.read() as conn:
+            due = schedule.is_due(conn, "acme")
+        if due:
+            self.drain()
 
     def enrich(self, *ticket_ids: str) -> None:
         self.hint(*ticket_ids)

@@ -10,7 +10,9 @@ from mappings.hours import ALWAYS, Schedule
 from mappings.policy import Commitment, Effect
 from tests.builders import LONDON, local
 
-BUSINESS = Schedule(name="business", zone=ZoneInfo(LONDON), week=(((32400, 64800),),) * 5 + ((), ()))  # fmt: skip
+BUSINESS = Schedule(
+    name="business", zone=ZoneInfo(LONDON), week=(((32400, 64800),),) * 5 + ((), ())
+)
 
 
 def at(time: str) -> datetime:
@@ -18,9 +20,13 @@ def at(time: str) -> datetime:
 
 
 def course(
-    *, due: str | None = "14:00", aim: str | None = None, strict: bool = False,
-    commitment: Commitment = Commitment.TARGET, schedule: Schedule = ALWAYS,
-) -> Course:  # fmt: skip
+    *,
+    due: str | None = "14:00",
+    aim: str | None = None,
+    strict: bool = False,
+    commitment: Commitment = Commitment.TARGET,
+    schedule: Schedule = ALWAYS,
+) -> Course:
     return Course(
         start=at("10:00"),
         schedule=schedule,
@@ -54,19 +60,75 @@ ROWS = [
     ("a pause moves the due", [wait("11:00", "12:00")], "14:30", None, State.AT_RISK, "15:00"),
     ("and the at-risk instant", [wait("11:00", "12:00")], "13:30", None, State.RUNNING, "15:00"),
     ("paused", [wait("11:00", None)], "16:00", None, State.PAUSED, None),
-    ("overlapping pauses count once", [wait("11:00", "12:00"), wait("11:30", "12:30")], "13:00", None, State.RUNNING, "15:30"),
-    ("one inside another", [wait("11:00", "13:00"), wait("11:30", "12:00")], "13:00", None, State.RUNNING, "16:00"),
-    ("touching pauses", [wait("11:00", "12:00"), wait("12:00", "13:00")], "13:00", None, State.RUNNING, "16:00"),
-    ("a pause after the due moves nothing", [wait("15:00", "17:00")], "17:00", None, State.BREACHED, "14:00"),
-    ("a pause that begins at the due neither", [wait("14:00", "17:00")], "17:00", None, State.BREACHED, "14:00"),
-    ("a pause within the moved due", [wait("11:00", "12:00"), wait("14:30", "15:30")], "15:30", None, State.AT_RISK, "16:00"),
+    (
+        "overlapping pauses count once",
+        [wait("11:00", "12:00"), wait("11:30", "12:30")],
+        "13:00",
+        None,
+        State.RUNNING,
+        "15:30",
+    ),
+    (
+        "one inside another",
+        [wait("11:00", "13:00"), wait("11:30", "12:00")],
+        "13:00",
+        None,
+        State.RUNNING,
+        "16:00",
+    ),
+    (
+        "touching pauses",
+        [wait("11:00", "12:00"), wait("12:00", "13:00")],
+        "13:00",
+        None,
+        State.RUNNING,
+        "16:00",
+    ),
+    (
+        "a pause after the due moves nothing",
+        [wait("15:00", "17:00")],
+        "17:00",
+        None,
+        State.BREACHED,
+        "14:00",
+    ),
+    (
+        "a pause that begins at the due neither",
+        [wait("14:00", "17:00")],
+        "17:00",
+        None,
+        State.BREACHED,
+        "14:00",
+    ),
+    (
+        "a pause within the moved due",
+        [wait("11:00", "12:00"), wait("14:30", "15:30")],
+        "15:30",
+        None,
+        State.AT_RISK,
+        "16:00",
+    ),
     ("breached, then paused", [wait("15:00", None)], "17:00", None, State.BREACHED, "14:00"),
     ("a pause before the start", [wait("08:00", "10:30")], "11:00", None, State.RUNNING, "14:30"),
     ("fulfilled during a pause", [wait("13:00", None)], "20:00", "18:00", State.MET, "19:00"),
     ("fulfilled as the pause begins", [wait("13:00", None)], "20:00", "13:00", State.MET, "14:00"),
-    ("what runs changes nothing", [wait("11:00", None, RUN)], "14:00:01", None, State.BREACHED, "14:00"),
-    ("what excuses neither", [wait("11:00", None, EXCUSE)], "14:00:01", None, State.BREACHED, "14:00"),
-]  # fmt: skip
+    (
+        "what runs changes nothing",
+        [wait("11:00", None, RUN)],
+        "14:00:01",
+        None,
+        State.BREACHED,
+        "14:00",
+    ),
+    (
+        "what excuses neither",
+        [wait("11:00", None, EXCUSE)],
+        "14:00:01",
+        None,
+        State.BREACHED,
+        "14:00",
+    ),
+]
 
 
 @pytest.mark.parametrize(
@@ -86,11 +148,23 @@ EXCUSES = [
     ("a second too short", [wait("11:00", "12:00", EXCUSE)], "20:00", "15:00:01", None),
     ("still lasting", [wait("13:00", None, EXCUSE)], "20:00", None, "customer"),
     ("begun after the due", [wait("14:30", None, EXCUSE)], "20:00", None, None),
-    ("with a pause", [wait("11:00", "12:00"), wait("12:00", "13:00", EXCUSE)], "16:00", None, "customer"),
+    (
+        "with a pause",
+        [wait("11:00", "12:00"), wait("12:00", "13:00", EXCUSE)],
+        "16:00",
+        None,
+        "customer",
+    ),
     # a pause takes what it shares with an excuse; the hour is not counted twice
-    ("inside a pause", [wait("11:00", "12:00"), wait("11:00", "12:00", EXCUSE)], "20:00", "15:00:01", None),
+    (
+        "inside a pause",
+        [wait("11:00", "12:00"), wait("11:00", "12:00", EXCUSE)],
+        "20:00",
+        "15:00:01",
+        None,
+    ),
     ("nothing missed", [wait("11:00", "12:00", EXCUSE)], "20:00", "14:00", None),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
@@ -109,10 +183,16 @@ CHANGES = [
     ("never again", [], "14:00:01", course(), None),
     ("an aim after the due does not matter", [], "10:00", course(aim="15:00"), "14:00:01"),
     ("not while paused", [wait("11:00", None)], "12:00", course(), None),
-    ("but at the due when the pause began there", [wait("14:00", None)], "14:00", course(), "14:00:01"),
+    (
+        "but at the due when the pause began there",
+        [wait("14:00", None)],
+        "14:00",
+        course(),
+        "14:00:01",
+    ),
     ("an excuse ends", [wait("11:00", "12:00", EXCUSE)], "14:30", course(), "15:00:01"),
     ("informational", [], "10:00", course(due=None, aim="13:00"), None),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(
