@@ -21,6 +21,7 @@ from benchmarks.playing import play
 from benchmarks.running import BenchmarkError, Workshop, end_on_sigterm
 from benchmarks.stage import Helpdesk, Progress, Scene, Stage
 from benchmarks.tables import table
+from benchmarks.told import told_otherwise
 from benchmarks.truth import Reader, differences
 from sandbox.histories import History
 
@@ -44,13 +45,17 @@ class Result:
     enriched: int
     others: Counter[str]
     states: dict[str, dict[str, Any]]
+    #: what stands otherwise than `deskclock evaluate` says
     wrong: dict[str, list[str]]
+    #: what the evaluation says otherwise than the log
+    told: dict[str, list[str]]
     complaints: list[str] = field(default_factory=list)
 
     @property
     def errors(self) -> int:
-        """What must not be: tickets that stand wrong or not at all, and calls that failed."""
-        return len(self.wrong) + sum(self.refused.values()) + len(self.complaints)
+        """What must not be: tickets that stand or are evaluated wrong, and calls that failed."""
+        refused = sum(self.refused.values())
+        return len(self.wrong) + len(self.told) + refused + len(self.complaints)
 
 
 @click.command()
@@ -111,7 +116,7 @@ def replay(log: Log, scene: Scene, steps: int | None) -> Result:
         calls = helpdesk.control("GET", "requests")
         helpdesk.control("POST", "clock", {"freeze": True})
         at = datetime.fromisoformat(helpdesk.control("GET", "clock")["now"])
-        return _result(stage, workshop, at, seconds, calls)
+        return _result(stage, workshop, log, at, seconds, calls)
 
 
 def _load(helpdesk: Helpdesk, histories: Sequence[History]) -> None:
@@ -146,12 +151,23 @@ def _is_settled(stage: Stage, seen: Progress, tickets: int) -> bool:
 
 
 def _result(
-    stage: Stage, workshop: Workshop, at: datetime, seconds: float, calls: dict[str, Any]
+    stage: Stage,
+    workshop: Workshop,
+    log: Log,
+    at: datetime,
+    seconds: float,
+    calls: dict[str, Any],
 ) -> Result:
     states = stage.states()
     finals = Reader(stage.helpdesk).read(sorted(states, key=int))
     writable = [one for one in finals if one.standing.writable]
     wrong = differences(writable, stage.scene, at, workshop.folder)
+    histories = {history.subject: history for history in log.histories}
+    told = {
+        one.ticket_id: lines
+        for one in finals
+        if (lines := told_otherwise(histories[one.subject], states[one.ticket_id]))
+    }
     refused = {status: n for status, n in calls["statuses"].items() if int(status) >= 400}
     reasons = stage.reasons()
     return Result(
@@ -170,6 +186,7 @@ def _result(
             number: [*lines, reasons[number]] if number in reasons else lines
             for number, lines in wrong.items()
         },
+        told=told,
         complaints=[line for name in ("web", "worker") for line in workshop.complaints(name)],
     )
 
@@ -195,9 +212,10 @@ def report(one: Result) -> str:
         parts.append(table(("not enriched", "tickets"), list(one.others.items())))
     if one.refused:
         parts.append(table(("refused with", "calls"), list(one.refused.items())))
-    parts += [
-        f"ticket {number}: {'; '.join(lines)}" for number, lines in list(one.wrong.items())[:SHOWN]
-    ]
+    for title, found in (("stand wrong", one.wrong), ("differ from the log", one.told)):
+        if found:
+            parts.append(f"{len(found)} tickets {title}, such as")
+            parts += [f"  {key}: {'; '.join(lines)}" for key, lines in list(found.items())[:SHOWN]]
     return "\n\n".join([*parts, *one.complaints[:SHOWN]])
 
 

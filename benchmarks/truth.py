@@ -42,6 +42,7 @@ class Final:
     """A ticket as the vendor's API shows it at the end, with its history beside it."""
 
     ticket_id: str
+    subject: str
     document: Document
     standing: Standing
 
@@ -93,7 +94,9 @@ class Reader:
             tags=_ours(ticket["tags"]),
             writable=ticket["status"] != "closed",
         )
-        return Final(ticket_id=ticket_id, document=document, standing=standing)
+        return Final(
+            ticket_id=ticket_id, subject=ticket["subject"], document=document, standing=standing
+        )
 
     def _freshdesk(self, ticket_id: str) -> Final:
         ticket = self._get(f"/api/v2/tickets/{ticket_id}?include=stats,company")
@@ -110,7 +113,9 @@ class Reader:
         }
         fields |= {"fr_due_by": ticket["fr_due_by"], "due_by": ticket["due_by"]}
         standing = Standing(fields=fields, tags=_ours(ticket["tags"]), writable=True)
-        return Final(ticket_id=ticket_id, document=ticket, standing=standing)
+        return Final(
+            ticket_id=ticket_id, subject=ticket["subject"], document=ticket, standing=standing
+        )
 
 
 def _names() -> Iterator[str]:

@@ -1,7 +1,5 @@
 """The `deskclock` command, one module for each group of subcommands."""
 
-import sys
-
 import click
 
 from commands.evaluate import evaluate
@@ -14,7 +12,18 @@ from connector.errors import ConnectorError
 from mappings.errors import MappingError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Group(click.Group):
+    """What a person can mend is said in words, with exit code 1, and not in a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the subcommand."""
+        try:
+            return super().invoke(ctx)
+        except (ConnectorError, MappingError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="deskclock")
 def deskclock() -> None:
     """Service levels for Zendesk and Freshdesk, as your own support policy promises them."""
@@ -25,19 +34,5 @@ for command in (run, web, worker, sandbox, evaluate, explain, hours):
 
 
 def main() -> None:
-    """Run the command; what a person can mend is said in words, not in a traceback."""
-    try:
-        deskclock.main(standalone_mode=False)
-    except click.exceptions.Exit as ended:
-        sys.exit(ended.exit_code)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.UsageError as error:
-        error.show()
-        sys.exit(2)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(1)
-    except (ConnectorError, MappingError) as error:
-        click.echo(f"deskclock: {error}", err=True)
-        sys.exit(1)
+    """The entry point. Exit codes: 0 ok, 1 problem found, 2 usage."""
+    deskclock()

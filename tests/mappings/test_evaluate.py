@@ -161,7 +161,11 @@ targets: [{metric: first_response, when: {channel: portal}, limit: 1h}]
     assert as_json(found)["channel"] == "other"
 
 
-REOPENED = [("resume", "Mon 03-02 21:00"), ("continue", "Mon 03-02 18:00"), ("restart", "Mon 03-02 23:00")]  # fmt: skip
+REOPENED = [
+    ("resume", "Mon 03-02 21:00"),
+    ("continue", "Mon 03-02 18:00"),
+    ("restart", "Mon 03-02 23:00"),
+]
 
 
 @pytest.mark.parametrize(("how", "expected"), REOPENED, ids=[row[0] for row in REOPENED])
