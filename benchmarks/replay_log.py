@@ -79,13 +79,15 @@ def main(
         scenes = [
             Scene(helpdesk=kind, mode=_mode(kind, mode), time_zone=read.time_zone) for kind in kinds
         ]
-        results = [replay(read, scene, steps if playing else None) for scene in scenes]
+        click.echo(f"{log.name}: {read.kind.name}, local times of {read.time_zone}")
+        errors = 0
+        for scene in scenes:
+            result = replay(read, scene, steps if playing else None)
+            click.echo(report(result))
+            errors += result.errors
     except (LogError, BenchmarkError) as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{log.name}: {read.kind.name}, local times of {read.time_zone}")
-    for one in results:
-        click.echo(report(one))
-    sys.exit(1 if any(one.errors for one in results) else 0)
+    sys.exit(1 if errors else 0)
 
 
 def _mode(kind: str, wanted: str | None) -> str:

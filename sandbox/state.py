@@ -118,7 +118,11 @@ class State:
 
     def children(self, kind: str, parent: Key) -> list[Doc]:
         """All objects that belong to `parent`, oldest first."""
-        query = "SELECT doc FROM objects WHERE kind = ? AND parent = ? ORDER BY id"
+        # left to itself SQLite reads the whole kind in the order of the primary key
+        query = (
+            "SELECT doc FROM objects INDEXED BY objects_by_parent"
+            " WHERE kind = ? AND parent = ? ORDER BY id"
+        )
         return [json.loads(doc) for (doc,) in self._all(query, (kind, parent))]
 
     def count_children(self, kind: str, parent: Key) -> int:

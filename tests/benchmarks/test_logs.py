@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from benchmarks.ingest import Load, read_wrk
 from benchmarks.logs import LogError, read_log
 from benchmarks.tables import table
+from benchmarks.told import told_otherwise
 
 SERVICE_NOW = """\
 number,incident_state,sys_mod_count,opened_at,sys_updated_at,contact_type,caller_id,resolved_by,\
@@ -165,6 +166,35 @@ def test_events_never_go_back_in_time(
     path = _written(tmp_path_factory.mktemp("log"), text)
     instants = [event.at for event in read_log(path, close=close).histories[0].events]
     assert sorted(instants) == instants
+
+
+SOLVED = {"metric": "resolution", "fulfilled_at": "2010-04-01T06:10:00Z"}
+ANSWERED = {"metric": "first_response", "fulfilled_at": "2010-04-01T06:10:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        pytest.param([SOLVED, ANSWERED], [], id="as the log tells"),
+        pytest.param(
+            [SOLVED | {"fulfilled_at": None}],
+            ["resolution is fulfilled at None, in the log at 2010-04-01T06:10:00Z"],
+            id="the solve was overlooked",
+        ),
+        pytest.param(
+            [ANSWERED | {"fulfilled_at": "2010-04-01T06:11:00Z"}],
+            ["first_response is fulfilled at 2010-04-01T06:11:00Z, in the log at "
+             "2010-04-01T06:10:00Z"],
+            id="answered at another instant",
+        ),
+    ],
+)  # fmt: skip
+def test_an_evaluation_is_compared_with_the_log(
+    tmp_path: Path, metrics: list[dict[str, str]], expected: list[str]
+) -> None:
+    log = read_log(_written(tmp_path, VOLVO))
+    call = next(one for one in log.histories if one.external_id == "1")
+    assert expected == told_otherwise(call, {"metrics": metrics})
 
 
 WRK = """\

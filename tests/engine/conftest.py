@@ -104,7 +104,7 @@ class Desk:
         self.session = requests.Session()
         self.session.trust_env = False
         self.mapping = field_mapping(kind, None)
-        self.helpdesk = Tapped(self.connect(mode))
+        self.helpdesk = Tapped(self.connect(mode=mode))
         policy = named_policy("user-support", Path("nowhere"), time_zone="Europe/London")
         self.account = Account(
             name="acme",
@@ -117,16 +117,16 @@ class Desk:
         with database.write() as conn:
             accounts.register(conn, "acme", kind)
 
-    def connect(self, mode: str = "own_fields", url: str | None = None) -> Any:
+    def connect(self, **changed: Any) -> Any:
         settings = AccountSettings.model_validate(
             {
                 "name": "acme",
                 "helpdesk": self.kind,
-                "base_url": url or self.url,
+                "base_url": self.url,
                 "policy": "user-support",
                 "sign_in": SIGN_IN[self.kind],
-                "mode": mode,
             }
+            | changed
         )
         return CONNECT[self.kind](settings, self.mapping, sleep=lambda seconds: None)
 
@@ -216,6 +216,17 @@ class Desk:
         lane = self.lane(**parts)
         assert lane is not None, "the account is held or leased"
         lane.drain()
+
+    def drain_until_quiet(self) -> None:
+        """Until no ticket and no bulk write waits for anything but its timer."""
+        for _ in range(10):
+            self.wait_for_jobs()
+            self.hurry()
+            self.drain()
+            waiting = [one for one in self.rows() if one["attempts"] or one["open_intent"]]
+            if not waiting:
+                return
+        pytest.fail(f"still not at rest: {waiting}")
 
     def drain_if_due(self) -> None:
         with self.database.read() as conn:

@@ -479,3 +479,13 @@ def test_a_ticket_whose_audits_are_gone_is_not_found(wire):
 
     with pytest.raises(TicketNotFound):
         Client(Session(BASE)).audits("35436")
+
+
+def test_audits_that_stop_short_of_the_present_are_completed(zendesk):
+    document = zendesk.sample("ticket_with_audits")
+    document["ticket"]["status"] = "hold"
+    document["ticket"]["updated_at"] = "2026-03-02T12:00:00Z"
+    (ticket,) = zendesk.tickets(document)
+    last = ticket.changes_of("status")[-1]
+
+    assert (last.after, last.at, last.inferred) == ("on_hold", at("12:00:00"), True)

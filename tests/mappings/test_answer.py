@@ -1,6 +1,7 @@
 """The forms in which an evaluation leaves."""
 
 import json
+from typing import Any
 
 from mappings.answer import LINE_LIMIT, as_json, one_line
 from mappings.evaluate import Evaluation, evaluate
@@ -9,8 +10,8 @@ from tests.builders import a_ticket, history, local, user_support
 AT = local("Fri 03-06 17:45")
 
 
-def high(now: str = "Fri 03-06 18:30", events: str = "", **values: str) -> Evaluation:
-    given = {"severity": "high", **values}
+def high(now: str = "Fri 03-06 18:30", events: str = "", **values: Any) -> Evaluation:
+    given: dict[str, Any] = {"severity": "high", **values}
     ticket = a_ticket(at=AT, events=history(events), **given)
     return evaluate(ticket, user_support(), local(now))
 

@@ -1,5 +1,6 @@
 """The explanation, read as a support lead would."""
 
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,7 +12,7 @@ from tests.builders import LONDON, a_ticket, history, local, user_support
 ZONE = ZoneInfo(LONDON)
 
 
-def told(at: str, now: str, events: str = "", **values: str) -> list[str]:
+def told(at: str, now: str, events: str = "", **values: Any) -> list[str]:
     ticket = a_ticket(at=local(at), events=history(events), **values)
     found = evaluate(ticket, user_support(), local(now))
     return [text(reason, ZONE) for reason in found.reasons]
@@ -90,7 +91,7 @@ SENTENCES = [
 @pytest.mark.parametrize(
     ("at", "now", "events", "values", "sentence"), SENTENCES, ids=[r[4][:40] for r in SENTENCES]
 )
-def test_sentences(at: str, now: str, events: str, values: dict[str, str], sentence: str) -> None:
+def test_sentences(at: str, now: str, events: str, values: dict[str, Any], sentence: str) -> None:
     assert sentence in told(at, now, events, **values)
 
 

@@ -140,7 +140,7 @@ def test_the_order_in_which_events_are_given_does_not_matter(
         created_at=ticket.created_at,
         reported_at=ticket.reported_at,
         channel=ticket.channel,
-        values=dict(reversed(ticket.values.items())),
+        values=dict(reversed(list(ticket.values.items()))),
         replies=tuple(replies),
         changes=tuple(changes),
         known_since=ticket.known_since,

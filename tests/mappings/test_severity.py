@@ -1,5 +1,7 @@
 """Which rule gives the severity, and since when a condition holds."""
 
+from typing import Any
+
 import pytest
 
 from mappings.conditions import Condition, Filled, same_word
@@ -27,7 +29,7 @@ DECISIONS = [
 
 @pytest.mark.parametrize(("values", "level", "by"), DECISIONS, ids=[str(r[0]) for r in DECISIONS])
 def test_the_first_rule_that_gives_a_level_decides(
-    values: dict[str, str], level: str, by: str
+    values: dict[str, Any], level: str, by: str
 ) -> None:
     found = decide(a_ticket(at=AT, **values), POLICY, AT)
     assert found.level is not None

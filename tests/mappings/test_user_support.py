@@ -1,6 +1,7 @@
 """The policy of 002_6a2e9a83bf032d00.txt, computed by hand from the document."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -209,7 +210,7 @@ SEVERITIES = [
     ids=[f"{row[0]} {row[1]} {row[2]}" for row in SEVERITIES],
 )
 def test_severity(
-    values: dict[str, str], channel: str, kind: str, severity: str, rule: str
+    values: dict[str, Any], channel: str, kind: str, severity: str, rule: str
 ) -> None:
     at = local("03-02 10:00")
     answer = as_json(evaluate(a_ticket(at=at, channel=channel, kind=kind, **values), POLICY, at))
@@ -465,7 +466,7 @@ TIERS: list[tuple[str, str, str, str, int]] = [
     ("values", "events", "now", "expected"), [r[1:] for r in TIERS], ids=[r[0] for r in TIERS]
 )
 def test_tiers(values: str, events: str, now: str, expected: int) -> None:
-    named = dict(pair.split("=") for pair in values.split(", "))
+    named: dict[str, Any] = dict(pair.split("=") for pair in values.split(", "))
     ticket = a_ticket(at=local("03-02 10:00"), events=history(events), **named)
     found = evaluate(ticket, POLICY, local(now))
     assert found.tier == expected
@@ -509,7 +510,7 @@ GAPS = [
 
 @pytest.mark.parametrize(("values", "expected"), GAPS, ids=[str(row[0]) for row in GAPS])
 def test_an_evaluation_names_the_gaps_it_rests_on(
-    values: dict[str, str], expected: list[str]
+    values: dict[str, Any], expected: list[str]
 ) -> None:
     at = local("03-02 10:00")
     found = evaluate(a_ticket(at=at, **values), POLICY, at)
@@ -537,7 +538,8 @@ def test_a_filled_workaround_obliges_a_reply_after_it() -> None:
     at = local("03-02 10:00")
     filled = (at + timedelta(hours=1), {"workaround": "restart"})
     answered = (at + timedelta(hours=2), "reply")
-    for events, owed in (([filled], True), ([filled, answered], False)):
+    rows: list[tuple[list[Any], bool]] = [([filled], True), ([filled, answered], False)]
+    for events, owed in rows:
         ticket = a_ticket(at=at, severity="low", events=events)
         found = evaluate(ticket, POLICY, at + timedelta(hours=3))
         assert ("duty" in [reason.code for reason in found.reasons]) == owed

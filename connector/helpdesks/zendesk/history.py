@@ -37,13 +37,19 @@ def history_of(
     nobody: Nobody,
 ) -> History:
     """Replies and changes from all audits of a ticket; `state` is how it stands now."""
-    audits = sorted(audits, key=lambda audit: _at(audit, ticket.created_at))
+    audits = sorted(audits, key=lambda audit: _order(audit, ticket.created_at))
     return History(
         replies=_audited_replies(audits, ticket.created_at, users, words, nobody),
         changes=tuple(_changes(audits, ticket.created_at, state, catalogue, words)),
         known_since=ticket.created_at,
         remarks=words.remarks,
     )
+
+
+def _order(audit: JSONObject, created_at: datetime) -> tuple[datetime, int]:
+    """Audits of one second follow each other by their ids, which only rise."""
+    number = audit.get("id")
+    return _at(audit, created_at), number if isinstance(number, int) else 0
 
 
 def replies_of(
@@ -114,6 +120,8 @@ def _changes(
     words: Words,
 ) -> Iterator[Change]:
     """One change for each of our values that an audit moved: its events count together."""
+    if not audits:
+        return
     state = {**now, **_before_all(audits)}
     held = values_of(state, catalogue, words)
     for place, audit in enumerate(audits):
@@ -132,6 +140,20 @@ def _changes(
                     sequence=place,
                 )
         held = values
+    latest, updated_at = _at(audits[-1], created_at), instant(now.get("updated_at"))
+    if updated_at is None or latest > updated_at:
+        return  # the audits were read after the ticket, and know better
+    stands = values_of(now, catalogue, words)
+    for name in sorted(stands):
+        if stands[name] != held[name]:  # the audits that were told stop short of the present
+            yield Change(
+                at=updated_at,
+                field=name,
+                before=held[name],
+                after=stands[name],
+                inferred=True,
+                sequence=len(audits),
+            )
 
 
 def _before_all(audits: Sequence[JSONObject]) -> dict[str, Any]:
