@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from textwrap import shorten
 from typing import Any
 
 from mappings.clock import State
 from mappings.evaluate import Evaluation, MetricResult
 from mappings.explain import moment, named, text, utc
 from mappings.policy import Metric
+from mappings.severity import SEVERITY
 
 LINE_LIMIT = 250  # characters; the shortest limit that a vendor's one-line text field may have
 
@@ -40,13 +42,12 @@ def one_line(evaluation: Evaluation) -> str:
     if not evaluation.metrics:
         exempt = next((r for r in evaluation.reasons if r.code == "exempt"), None)
         why = text(exempt, evaluation.policy.zone) if exempt else "No service level applies."
-        return f"{evaluation.policy.id}: {why}"[:LINE_LIMIT]
+        return shorten(f"{evaluation.policy.id}: {why}", LINE_LIMIT, placeholder=" …")
     level = evaluation.severity.level if evaluation.severity else None
     parts = [_brief(one, evaluation) for one in evaluation.metrics]
     head = f"{level.name}: " if level else ""
-    return f"{head}{'; '.join(parts)} ({evaluation.policy.zone_name}, {evaluation.policy.id})"[
-        :LINE_LIMIT
-    ]
+    tail = f"({evaluation.policy.zone_name}, {evaluation.policy.id})"
+    return shorten(f"{head}{'; '.join(parts)} {tail}", LINE_LIMIT, placeholder=" …")
 
 
 def _brief(result: MetricResult, evaluation: Evaluation) -> str:
@@ -55,8 +56,10 @@ def _brief(result: MetricResult, evaluation: Evaluation) -> str:
     if result.state in (State.MET, State.CANCELLED) or due is None:
         return f"{name} {state}"
     shown = "" if result.state is State.RUNNING else f"{state}, "
-    bound = f"{result.promise.amount}, " if result.promise.amount else ""
-    return f"{name} {shown}due {moment(due, zone)} ({bound}{result.promise.governed_by})"
+    amount, governed_by = result.promise.amount, result.promise.governed_by
+    by_severity = governed_by.startswith(f"{SEVERITY} ")  # the line begins with the severity
+    why = ", ".join(str(one) for one in (amount, None if by_severity else governed_by) if one)
+    return f"{name} {shown}due {moment(due, zone)} ({why})"
 
 
 def _metric(result: MetricResult) -> dict[str, Any]:

@@ -65,8 +65,8 @@ def test_metrics_stand_in_their_order() -> None:
 
 def test_the_line_names_what_is_due_and_why() -> None:
     assert one_line(high()) == (
-        "High: first response at risk, due Fri 2026-03-06 18:45 (1 hour, severity high); "
-        "resolution due Sat 2026-03-07 01:45 (8 hours, severity high) "
+        "High: first response at risk, due Fri 2026-03-06 18:45 (1 hour); "
+        "resolution due Sat 2026-03-07 01:45 (8 hours) "
         "(Europe/London, user-support)"
     )
 

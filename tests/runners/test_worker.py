@@ -1,0 +1,272 @@
+"""The worker finds what is due and drains it, and a kill in the middle of it loses nothing."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from ruamel.yaml import YAML
+from sqlalchemy import select, update
+
+from app import create_worker
+from commands.demo import deskclock
+from connector.errors import SettingsError
+from connector.runners.embedded import Worker, only_worker
+from connector.settings import Settings
+from connector.store import tables
+from connector.store.database import Database, now
+from sandbox.application import Settings as Helpdesk
+from sandbox.application import build
+from sandbox.server import serving
+
+ROOT = Path(__file__).parents[2]
+KINDS = ("zendesk", "freshdesk")
+SIGN_IN = {
+    "zendesk": {"client_id": "sandbox", "client_secret": "sandbox"},
+    "freshdesk": {"api_key": "sandbox"},
+}
+SECRET = "a-secret-of-the-tests"  # nothing real
+PATIENCE = 90.0  # seconds; only a failure takes that long
+
+
+def eventually(what: str, found: Callable[[], Any]) -> Any:
+    """What `found` gives as soon as it gives something."""
+    end = time.monotonic() + PATIENCE
+    while not (result := found()):
+        assert time.monotonic() < end, f"did not come: {what}"
+        time.sleep(0.05)
+    return result
+
+
+class Site:
+    """Both helpdesks, an accounts file that names them, and a data directory."""
+
+    def __init__(self, folder: Path, urls: dict[str, str], *, sign_in: Any = None) -> None:
+        self.folder, self.urls = folder, urls
+        self.session = requests.Session()
+        self.session.trust_env = False
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.config = folder / "deskclock.yaml"
+        accounts = {
+            kind: {
+                "helpdesk": kind,
+                "base_url": url,
+                "sign_in": (sign_in or SIGN_IN)[kind],
+                "webhook": {"secrets": [SECRET]},
+                "policy": "user-support",
+                "time_zone": "Europe/London",
+                "mode": "own_fields",
+            }
+            for kind, url in urls.items()
+        }
+        YAML().dump({"accounts": accounts}, self.config)
+        self.settings = Settings(data_dir=folder / "data", config=self.config, port=self.port)
+        self._database: Database | None = None
+
+    @property
+    def database(self) -> Database:
+        self._database = self._database or Database(self.settings.database)
+        return self._database
+
+    def control(self, kind: str, method: str, path: str, json: Any = None) -> Any:
+        url = f"{self.urls[kind]}/_sandbox/{path}"
+        return self.session.request(method, url, json=json, timeout=10).json()
+
+    def connect_webhooks(self) -> None:
+        for kind in self.urls:
+            url = f"http://127.0.0.1:{self.port}/webhooks/{kind}"
+            self.control(kind, "POST", "webhooks", {"url": url, "secret": SECRET})
+
+    def create(self, kind: str) -> str:
+        body = {"subject": "Printer on fire", "channel": "web", "priority": "high"}
+        return str(self.control(kind, "POST", "tickets", body)["id"])
+
+    def enriched(self) -> set[tuple[str, str]]:
+        return {
+            (kind, str(ticket["id"]))
+            for kind in self.urls
+            for ticket in self.control(kind, "GET", "tickets")["tickets"]
+            if "sla_sev_high" in ticket["tags"]
+        }
+
+    def sent(self) -> int:
+        counts = [self.control(kind, "GET", "requests")["counts"] for kind in self.urls]
+        return sum(
+            n for one in counts for name, n in one.items() if not name.startswith(("GET", "POST"))
+        )
+
+    def rows(self, table: Any) -> list[dict[str, Any]]:
+        with self.database.read() as conn:
+            return [dict(row._mapping) for row in conn.execute(select(table))]
+
+    def at_rest(self) -> bool:
+        """Whether every ticket waits for nothing but its timer."""
+        with self.database.read() as conn:
+            at = now(conn)
+        return all(
+            row["attempts"] == 0 and row["open_intent"] is None and (row["look_at"] or 9e9) > at
+            for row in self.rows(tables.ticket)
+        )
+
+    def start(self, command: str) -> "subprocess.Popen[bytes]":
+        environment = {
+            **os.environ,
+            "DESKCLOCK_DATA_DIR": str(self.settings.data_dir),
+            "DESKCLOCK_CONFIG": str(self.config),
+            "DESKCLOCK_PORT": str(self.port),
+            "DESKCLOCK_LOG_LEVEL": "error",
+        }
+        return subprocess.Popen([*deskclock(), command], env=environment, cwd=ROOT)
+
+    def is_ready(self) -> bool:
+        try:
+            address = f"http://127.0.0.1:{self.port}/readyz"
+            return self.session.get(address, timeout=5).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+
+@contextmanager
+def _helpdesks() -> Iterator[dict[str, str]]:
+    with ExitStack() as stack:
+        urls = {}
+        for kind in KINDS:
+            app = build(Helpdesk(helpdesk=kind, job_seconds=0.05, tickets=0))
+            urls[kind] = stack.enter_context(serving(app)).url
+        yield urls
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with _helpdesks() as urls:
+        made = Site(tmp_path, urls)
+        yield made
+        made.session.close()
+        made.database.dispose()
+
+
+def settle(worker: Worker) -> None:
+    """Look for work until all that was begun has ended."""
+    worker.tick()
+    for one in worker._running.values():
+        one.result()
+
+
+def test_the_first_look_introduces_every_account_and_says_that_it_is_alive(site: Site) -> None:
+    worker = create_worker(site.settings)
+    settle(worker)
+    found = {row["name"]: row for row in site.rows(tables.account)}
+    assert sorted(found) == sorted(KINDS)
+    assert all(row["own_user_id"] and row["state"] == "ok" for row in found.values())
+    assert all(row["lease_holder"] is None and row["clock_samples"] for row in found.values())
+    assert [row["name"] for row in site.rows(tables.heartbeat)] == ["worker"]
+    worker.stop()
+    worker.run()
+
+
+def test_what_is_due_is_drained_and_the_lease_is_given_back(site: Site) -> None:
+    worker = create_worker(site.settings)
+    settle(worker)
+    tickets = {(kind, site.create(kind)) for kind in KINDS}
+    with site.database.write() as conn:
+        conn.execute(
+            tables.ticket.insert(),
+            [
+                {"account": kind, "ticket_id": ticket, "look_at": 1.0, "created": 1.0, "wanted": 1}
+                for kind, ticket in tickets
+            ],
+        )
+    settle(worker)
+    assert site.enriched() == tickets
+    assert {row["lease_holder"] for row in site.rows(tables.account)} == {None}
+    worker.stop()
+    worker.run()
+
+
+def test_refused_credentials_are_said_at_the_account_and_end_by_themselves(
+    site: Site, tmp_path: Path
+) -> None:
+    wrong = {
+        "zendesk": {"client_id": "sandbox", "client_secret": "wrong"},
+        "freshdesk": {"api_key": "wrong"},
+    }
+    (tmp_path / "wrong").mkdir()
+    other = Site(tmp_path / "wrong", site.urls, sign_in=wrong)
+    worker = create_worker(other.settings)
+    settle(worker)
+    found = other.rows(tables.account)
+    assert {row["state"] for row in found} == {"sign_in_needed"}
+    assert {row["lease_holder"] for row in found} == {None}
+    assert all("refused" in row["last_error"] for row in found)
+    worker.stop()
+    worker.run()
+    with other.database.write() as conn:
+        conn.execute(update(tables.account).values(held_until=0))
+    other.config.write_text(site.config.read_text())
+    mended = create_worker(other.settings)
+    settle(mended)
+    assert {row["state"] for row in other.rows(tables.account)} == {"ok"}
+    mended.stop()
+    mended.run()
+    other.database.dispose()
+
+
+def test_a_restarted_worker_on_sqlite_does_not_wait_for_leases_of_the_dead(site: Site) -> None:
+    create_worker(site.settings)
+    with site.database.write() as conn:
+        conn.execute(update(tables.account).values(lease_holder="dead", lease_until=9e9))
+    create_worker(site.settings)
+    assert {row["lease_holder"] for row in site.rows(tables.account)} == {None}
+
+
+def test_a_second_worker_on_the_same_directory_is_refused(tmp_path: Path) -> None:
+    lock = only_worker(tmp_path / "data")
+    with pytest.raises(SettingsError, match="another deskclock worker uses"):
+        only_worker(tmp_path / "data")
+    lock.release()
+    only_worker(tmp_path / "data").release()
+
+
+def test_a_worker_that_is_killed_in_a_burst_of_webhooks_loses_none_of_them(site: Site) -> None:
+    running = {name: site.start(name) for name in ("web", "worker")}
+    try:
+        eventually("web and worker are ready", site.is_ready)
+        site.connect_webhooks()
+        tickets = {(kind, site.create(kind)) for kind in KINDS for _ in range(7)}
+        eventually("the first ticket is enriched", site.enriched)
+        tickets |= {(kind, site.create(kind)) for kind in KINDS for _ in range(4)}
+        running["worker"].send_signal(signal.SIGKILL)
+        running["worker"].wait()
+        tickets |= {(kind, site.create(kind)) for kind in KINDS for _ in range(4)}
+        running["worker"] = site.start("worker")
+        eventually("every ticket is enriched", lambda: site.enriched() == tickets)
+        eventually("every webhook is stored", lambda: len(site.rows(tables.ticket)) == 30)
+        bring_echoes_forward(site)
+        eventually("nothing is due any more", site.at_rest)
+        assert {row["parked"] for row in site.rows(tables.ticket)} == {None}
+        expected = site.sent()
+        bring_echoes_forward(site)
+        eventually("nothing is due any more", site.at_rest)
+        assert expected == site.sent()
+    finally:
+        for process in running.values():
+            process.terminate()
+        codes = [process.wait(30) for process in running.values()]
+    assert codes == [0, 0]
+
+
+def bring_echoes_forward(site: Site) -> None:
+    """Let the quiet seconds after our own writes be over."""
+    with site.database.write() as conn:
+        columns, at = tables.ticket.c, now(conn)
+        soon = columns.look_at.between(at, at + 30)
+        conn.execute(update(tables.ticket).where(soon).values(look_at=at))
