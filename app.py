@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
+from time import monotonic
 
 import structlog
 from flask import Flask
@@ -43,21 +44,34 @@ def create_app(settings: Settings) -> Flask:
     upgrade(database)
     served = open_accounts(settings)
     intake = Intake(database)
-    ourselves: dict[str, str] = {}
+    ourselves = _Ourselves(database)
 
     def accept(account: str, hint: Hint) -> None:
-        """The worker learns at its first call who we are there; then echoes are known."""
-        if hint.actor_id is not None and account not in ourselves:
-            with database.read() as conn:
-                user_id = engine_accounts.own_user_id(conn, account)
-            if user_id is not None:
-                ourselves[account] = user_id
-        intake.submit(account, hint, ourselves.get(account))
+        own_user_id = ourselves.user_id(account) if hint.actor_id is not None else None
+        intake.submit(account, hint, own_user_id)
 
     doors = {name: one.helpdesk for name, one in served.items()}
     app.register_blueprint(receiver.blueprint(doors, accept, settings.webhook_max_bytes))
     app.register_blueprint(health.blueprint(database))
     return app
+
+
+class _Ourselves:
+    """Who we are on each helpdesk: the worker learns it at its first call, for the echoes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str, str | None] = {}
+        self._asked: dict[str, float] = {}
+
+    def user_id(self, account: str) -> str | None:
+        """Our user there; None while nobody knows it, which is asked again once a second."""
+        known = self._known.get(account)
+        if known is None and monotonic() - self._asked.get(account, float("-inf")) >= 1.0:
+            self._asked[account] = monotonic()
+            with self._database.read() as conn:
+                known = self._known[account] = engine_accounts.own_user_id(conn, account)
+        return known
 
 
 def create_worker(settings: Settings) -> Worker:

@@ -194,16 +194,17 @@ class Ticket:
 
     def stretches(self, name: str, until: datetime) -> Iterator["Stretch"]:
         """The stretches during which one value was held, from the report to `until`, in order."""
-        start, inferred, sequence = min(self.reported_at, until), False, 0
-        held = self.value_at(name, start)
+        since = start = min(self.reported_at, until)
+        held, inferred, sequence = self.value_at(name, start), False, 0
         for change in self.changes_of(name):
-            if change.at <= start or change.after == held:
+            if change.at <= since or change.after == held:
                 continue
             if change.at > until:
                 break
-            yield Stretch(
-                value=held, start=start, end=change.at, inferred=inferred, sequence=sequence
-            )
+            if change.at > start:  # of several changes within one second the last one holds
+                yield Stretch(
+                    value=held, start=start, end=change.at, inferred=inferred, sequence=sequence
+                )
             held, start = change.after, change.at
             inferred, sequence = change.inferred, change.sequence
         yield Stretch(value=held, start=start, end=None, inferred=inferred, sequence=sequence)

@@ -79,6 +79,7 @@ class Lane:
         self._renewed = monotonic()
         self._clock_read = float("-inf")
         self._next_job_look = float("-inf")
+        self._open_jobs = 0
         self._passes = 0
         self._offset = 0.0
         self._proven = False
@@ -102,7 +103,7 @@ class Lane:
     def step(self) -> bool:
         """One pass; False when there is nothing to do. Raises `AccountError` and `LeaseLost`."""
         self._keep_lease()
-        jobs = self._settle()
+        jobs = self._open_jobs = self._settle()
         if self._lingers(jobs):
             self._stop.wait(FIRST_JOB_LOOK_SECONDS / 3)
             return True
@@ -276,16 +277,20 @@ class Lane:
             ids = [claim.ticket_id for claim, _ in seen]
             memories = recall(conn, self._account.name, ids, self._offset)
             at = now(conn)
+        told = self._histories(
+            [one for claim, one in seen if needs_history(memories[claim.ticket_id].past, one)]
+        )
         looks = []
         for claim, reading in seen:
             if self._is_stale(claim, reading):
                 continue
             self._keep_lease()
             try:
-                memory = memories[claim.ticket_id]
-                told = self._history(reading) if needs_history(memory.past, reading) else None
+                memory, past = memories[claim.ticket_id], told.get(claim.ticket_id)
+                if isinstance(past, Exception):
+                    raise past
                 seen_now = look(
-                    self._account, claim, reading, memory, told, at=at, offset=self._offset
+                    self._account, claim, reading, memory, past, at=at, offset=self._offset
                 )
                 looks.append(self._unless_conceded(seen_now))
             except NOT_THE_TICKET:
@@ -314,11 +319,23 @@ class Lane:
         )
         return replace(one, plan=None)
 
-    def _history(self, reading: Reading) -> History | None:
+    def _histories(self, readings: Sequence[Reading]) -> dict[str, History | Exception | None]:
+        """What the helpdesk tells of the past; several tickets are asked for at the same time."""
+        ask = self._pool.map if len(readings) > 1 else map
+        return {
+            reading.ticket.id: found
+            for reading, found in zip(readings, ask(self._history, readings), strict=True)
+        }
+
+    def _history(self, reading: Reading) -> History | Exception | None:
         try:
             return self._helpdesk.history(reading)
         except TicketNotFound:  # archived or deleted a moment ago; what was read still holds
             return None
+        except NOT_THE_TICKET:
+            raise
+        except Exception as error:
+            return error
 
     def _is_stale(self, claim: Claim, reading: Reading) -> bool:
         """An older state than one we know of is a lagging read: look again in 2, 4, 8 s."""
@@ -397,7 +414,8 @@ class Lane:
             self._forget(intent_id)
             raise
         self._commit(lambda conn: writes.answered(conn, intent_id, job.id))
-        self._next_job_look = self._monotonic() + FIRST_JOB_LOOK_SECONDS
+        if not self._open_jobs:  # else the jobs before this one are asked for in their turn
+            self._next_job_look = self._monotonic() + FIRST_JOB_LOOK_SECONDS
 
     def _settle(self) -> int:
         """Close the bulk writes that have an outcome; returns how many have none yet."""

@@ -327,9 +327,7 @@ def open_desk() -> Iterator[Opener]:
     """Serves a helpdesk and opens our account there."""
     with ExitStack() as stack:
 
-        def serve(
-            kind: str, database: Database, mode: str = "own_fields", **settings: Any
-        ) -> Desk:
+        def serve(kind: str, database: Database, mode: str = "own_fields", **settings: Any) -> Desk:
             given = {"helpdesk": kind, "job_seconds": 0, "tickets": 0} | settings
             served = stack.enter_context(serving(build(Settings(**given))))
             desk = Desk(kind, served.url, served.app, database, mode)

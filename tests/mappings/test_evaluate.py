@@ -208,3 +208,19 @@ targets: [{metric: first_response, when: {plan: gold}, limit: 1h}]
 """
     found = evaluate(a_ticket(at=AT), a_policy(text=text), AT)
     assert (found.state, found.metrics, found.tags) == (None, (), ())
+
+
+def test_of_two_changes_within_one_second_the_last_one_holds() -> None:
+    """Zendesk opens a new ticket by the very reply that solves it: new, open, solved at once."""
+    at = local("03-02 10:20")
+    ticket = replace(
+        a_ticket(at=AT, severity="medium", status="new"),
+        changes=(
+            Change(at=at, field=STATUS, before="new", after="open", sequence=1),
+            Change(at=at, field=STATUS, before="open", after="solved", sequence=1),
+        ),
+        values={**a_ticket(at=AT, severity="medium").values, STATUS: "solved"},
+    )
+    found = evaluate(ticket, POLICY, local("03-02 12:00"))
+
+    assert [(one.state, one.fulfilled_at) for one in found.metrics] == [(State.MET, at)] * 2

@@ -1,0 +1,297 @@
+"""What the journal makes of two looks at the same ticket: when values changed, who replied."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.engine.journal import Past, complete, extend, from_body, needs_history, to_body
+from connector.helpdesks.base import Counters, History, Observation, Reading
+from connector.store import tables
+from mappings.ticket import PRIORITY, STATUS, WAITING, Change, Channel, Reply, Ticket
+from tests.engine.conftest import Desk
+
+BORN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+def at(minutes: float) -> datetime:
+    return BORN + timedelta(minutes=minutes)
+
+
+def reading(
+    updated: float = 0,
+    *,
+    status: str = "open",
+    priority: str | None = "2",
+    waiting: str | None = None,
+    replies: Sequence[Reply] = (),
+    changes: Sequence[Change] = (),
+    counters: Counters | None = None,
+) -> Reading:
+    values = {STATUS: status, PRIORITY: priority, WAITING: waiting}
+    return Reading(
+        ticket=Ticket(
+            id="1",
+            created_at=BORN,
+            reported_at=BORN,
+            channel=Channel.PORTAL,
+            values=values,
+            replies=tuple(replies),
+            changes=tuple(changes),
+        ),
+        updated_at=at(updated),
+        counters=counters or Counters(),
+        fields={},
+        tags=frozenset(),
+    )
+
+
+def past(**named: Any) -> Past:
+    """The journal after the first look at a ticket that was just born."""
+    return extend(None, reading(**named), None)
+
+
+def changed(found: Past, name: str) -> list[tuple[datetime, str | None, str | None]]:
+    return [(one.at, one.before, one.after) for one in found.changes if one.field == name]
+
+
+def observed(name: str, after: str | None, minutes: float) -> Observation:
+    return Observation(field=name, before=None, after=after, at=at(minutes))
+
+
+# --- when a value changed ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("observations", "status_updated", "expected"),
+    [
+        pytest.param([observed(STATUS, "solved", 7)], 8, 8, id="as-the-helpdesk-dates-it"),
+        pytest.param([observed(STATUS, "solved", 7)], None, 7, id="as-a-webhook-reported"),
+        pytest.param([], None, 10, id="when-the-ticket-was-updated"),
+        pytest.param([observed(STATUS, "pending", 7)], None, 10, id="webhook-of-another-value"),
+        pytest.param([observed(PRIORITY, "solved", 7)], None, 10, id="webhook-of-another-field"),
+        pytest.param([observed(STATUS, "solved", 11)], None, 10, id="webhook-after-the-read"),
+        pytest.param([observed(STATUS, "solved", -200)], None, 10, id="webhook-of-long-ago"),
+        pytest.param(
+            [observed(STATUS, "solved", 3), observed(STATUS, "solved", 7)], None, 7, id="the-latest"
+        ),
+    ],
+)
+def test_a_change_of_status_is_dated_as_well_as_it_can_be(
+    observations: Sequence[Observation], status_updated: float | None, expected: float
+) -> None:
+    stated = Counters(status_updated_at=None if status_updated is None else at(status_updated))
+    after = reading(10, status="solved", counters=stated)
+    found = extend(past(), after, None, observations)
+    assert changed(found, STATUS) == [(at(expected), "open", "solved")]
+
+
+def test_the_inferred_change_of_the_reading_dates_a_status_too() -> None:
+    inferred = Change(at=at(6), field=STATUS, before="open", after="pending", inferred=True)
+    after = reading(10, status="pending", waiting="customer", changes=[inferred])
+    found = extend(past(), after, None)
+    assert changed(found, STATUS) == [(at(6), "open", "pending")]
+    assert changed(found, WAITING) == [(at(6), None, "customer")]
+
+
+def test_an_instant_that_dated_the_last_change_does_not_date_the_next() -> None:
+    stated = Counters(status_updated_at=at(5))
+    first = extend(past(), reading(5, status="pending", counters=stated), None)
+    second = extend(first, reading(10, status="open", counters=stated), None)
+    assert changed(second, STATUS) == [(at(5), "open", "pending"), (at(10), "pending", "open")]
+
+
+def test_a_priority_is_dated_by_the_webhook_or_by_the_update_never_by_the_status() -> None:
+    stated = Counters(status_updated_at=at(3))
+    after = reading(10, priority="1", counters=stated)
+    assert changed(extend(past(), after, None), PRIORITY) == [(at(10), "2", "1")]
+    seen = [observed(PRIORITY, "1", 4)]
+    assert changed(extend(past(), after, None, seen), PRIORITY) == [(at(4), "2", "1")]
+
+
+def test_a_look_at_an_unchanged_ticket_adds_nothing() -> None:
+    first = extend(past(), reading(10, status="pending"), None)
+    assert extend(first, reading(20, status="pending"), None).changes == first.changes
+
+
+def test_the_changes_of_a_history_replace_what_was_inferred() -> None:
+    told = (Change(at=at(4), field=STATUS, before="open", after="pending"),)
+    history = History(replies=(), changes=told, known_since=BORN)
+    found = extend(past(), reading(10, status="pending"), history)
+    assert (found.changes, found.known_since) == (told, BORN)
+
+
+def test_a_history_of_replies_alone_leaves_the_changes() -> None:
+    history = History(replies=(Reply(at=at(5)),), changes=(), known_since=None)
+    found = extend(past(), reading(10, status="pending"), history)
+    assert changed(found, STATUS) == [(at(10), "open", "pending")]
+    assert found.replies == history.replies
+
+
+@pytest.mark.parametrize(("updated", "expected"), [(0, BORN), (30, at(30))])
+def test_the_past_is_known_from_the_start_only_when_nothing_had_happened(
+    updated: float, expected: datetime
+) -> None:
+    assert past(updated=updated).known_since == expected
+
+
+# --- when the history is read --------------------------------------------------------------------
+
+QUIET = Counters(replies=1, reopens=0, status_updated_at=at(1))
+
+
+@pytest.mark.parametrize(
+    ("known", "seen", "expected"),
+    [
+        pytest.param(None, reading(0), False, id="just-born"),
+        pytest.param(None, reading(30), True, id="has-a-past"),
+        pytest.param(QUIET, reading(30, counters=QUIET), False, id="counters-stand"),
+        pytest.param(QUIET, reading(30, counters=Counters(replies=2)), True, id="a-reply-more"),
+        pytest.param(QUIET, reading(30, counters=Counters(replies=0)), True, id="a-reply-less"),
+        pytest.param(QUIET, reading(30, counters=Counters(reopens=1)), True, id="reopened"),
+        pytest.param(QUIET, reading(30, counters=Counters()), False, id="not-told"),
+        pytest.param(
+            QUIET, reading(30, status="solved", counters=QUIET), False, id="a-value-moved"
+        ),
+    ],
+)
+def test_the_history_is_read_only_when_something_is_not_explained(
+    known: Counters | None, seen: Reading, expected: bool
+) -> None:
+    before = past(counters=known) if known else None
+    assert needs_history(before, seen) == expected
+
+
+# --- replies -------------------------------------------------------------------------------------
+
+
+def replied(found: Past) -> list[float]:
+    return [(reply.at - BORN).total_seconds() / 60 for reply in found.replies]
+
+
+def test_a_reply_that_every_look_tells_again_is_counted_once() -> None:
+    first = extend(past(), reading(5, replies=[Reply(at=at(5))]), None)
+    second = extend(first, reading(9, replies=[Reply(at=at(5)), Reply(at=at(9))]), None)
+    third = extend(second, reading(12, replies=[Reply(at=at(5)), Reply(at=at(12))]), None)
+    assert replied(third) == [5, 9, 12]
+
+
+def test_a_reply_known_to_the_second_stands_for_one_known_to_the_minute() -> None:
+    vague = Reply(at=at(5), exact=False)
+    first = extend(past(), reading(6, replies=[vague]), None)
+    second = extend(first, reading(7, replies=[vague, Reply(at=at(5.5))]), None)
+    assert [(reply.at, reply.exact) for reply in first.replies] == [(at(5), False)]
+    assert [(reply.at, reply.exact) for reply in second.replies] == [(at(5.5), True)]
+
+
+def test_a_reply_that_the_history_rules_out_does_not_come_back_with_the_figures() -> None:
+    """The helpdesk's figures count a robot's reply; the history knows who wrote it."""
+    robot, figures = Reply(at=at(1), exact=False), Counters(replies=1, reopens=0)
+    nobody = History(replies=(), changes=(), known_since=BORN)
+    first = extend(past(), reading(1, replies=[robot], counters=figures), nobody)
+    second = extend(first, reading(9, replies=[robot], counters=figures), None)
+    assert (first.replies, second.replies) == ((), ())
+
+
+def test_a_reply_that_no_history_could_be_read_for_is_taken_from_the_figures() -> None:
+    vague = Reply(at=at(5), exact=False)
+    before = past(counters=Counters(replies=0))
+    after = reading(5, replies=[vague], counters=Counters(replies=1))
+    assert extend(before, after, None).replies == (vague,)
+
+
+# --- storing -------------------------------------------------------------------------------------
+
+INSTANTS = st.integers(0, 10**6).map(lambda seconds: BORN + timedelta(seconds=seconds))
+WORDS = st.none() | st.text(max_size=5)
+PASTS = st.builds(
+    Past,
+    values=st.dictionaries(st.sampled_from([STATUS, PRIORITY, WAITING, "impact"]), WORDS),
+    counters=st.builds(
+        Counters,
+        replies=st.none() | st.integers(0, 99),
+        reopens=st.none() | st.integers(0, 99),
+        latest_comment_at=st.none() | INSTANTS,
+        status_updated_at=st.none() | INSTANTS,
+    ),
+    changes=st.lists(
+        st.builds(
+            Change,
+            at=INSTANTS,
+            field=st.just(STATUS),
+            before=WORDS,
+            after=WORDS,
+            inferred=st.booleans(),
+            sequence=st.integers(0, 9),
+        ),
+        max_size=4,
+    ).map(tuple),
+    replies=st.lists(
+        st.builds(Reply, at=INSTANTS, exact=st.booleans(), sequence=st.integers(0, 9)), max_size=4
+    ).map(tuple),
+    known_since=st.none() | INSTANTS,
+)
+
+
+@given(found=PASTS)
+def test_a_stored_journal_comes_back_as_it_was(found: Past) -> None:
+    assert from_body(to_body(found)) == found
+
+
+@given(found=PASTS)
+def test_a_ticket_is_completed_with_all_that_the_journal_knows(found: Past) -> None:
+    ticket = complete(reading().ticket, found)
+    assert (set(ticket.changes), set(ticket.replies)) == (set(found.changes), set(found.replies))
+    assert ticket.known_since == found.known_since
+
+
+# --- with real helpdesks -------------------------------------------------------------------------
+
+
+def test_history_is_read_once_for_a_ticket_with_a_past_and_again_only_for_a_reply(
+    zendesk: Desk,
+) -> None:
+    ticket = zendesk.create()
+    zendesk.advance(60)
+    zendesk.reply(ticket)
+    counts = []
+    for change in (lambda: None, lambda: None, lambda: zendesk.edit(ticket, priority="low"),
+                   lambda: zendesk.reply(ticket)):  # fmt: skip
+        change()
+        zendesk.look(ticket)
+        counts.append(zendesk.helpdesk.called.count("history"))
+    assert counts == [1, 1, 1, 2]
+
+
+def test_a_new_ticket_costs_no_call_for_its_history(desk: Desk) -> None:
+    ticket = desk.create()
+    desk.look(ticket)
+    assert desk.helpdesk.called.count("history") == 0
+
+
+def test_replies_on_a_real_ticket_are_counted_once(desk: Desk) -> None:
+    ticket = desk.create()
+    for _ in range(3):
+        desk.advance(61)
+        desk.reply(ticket)
+        desk.look(ticket)
+        desk.look(ticket)
+    (stored,) = desk.rows(tables.history)
+    assert len(stored["body"]["replies"]) == 3
+
+
+def test_what_a_webhook_observed_dates_the_change_and_is_used_up(desk: Desk) -> None:
+    ticket = desk.create()
+    desk.look(ticket)
+    desk.advance(600)
+    desk.edit(ticket, priority="urgent")
+    told = desk.stands(ticket).updated_at - timedelta(seconds=90)
+    desk.hint(ticket, seen=[Observation(field=PRIORITY, before="2", after="1", at=told)])
+    desk.drain()
+    (stored,) = desk.rows(tables.history)
+    found = [one for one in stored["body"]["changes"] if one[1] == PRIORITY]
+    assert [one[0] for one in found] == [told.timestamp()]
+    assert desk.rows(tables.observation) == []
