@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import requests
@@ -42,6 +42,7 @@ WRITES = ("write", "write_many")
 CALLS = ("identify", "prepare", "read", "read_many", "history", "jobs", *WRITES)
 HOLDER = "test"
 
+D = TypeVar("D", bound=Database)
 Tap = Callable[[str, tuple[Any, ...]], None]
 
 
@@ -317,7 +318,7 @@ def sqlite(template: Path, tmp_path: Path) -> Iterator[Database]:
     made.dispose()
 
 
-def blank(template: Path, path: Path, kind: type[Database] = Database) -> Database:
+def blank(template: Path, path: Path, kind: type[D] = Database) -> D:  # type: ignore[assignment]
     shutil.copy(template, path)
     return kind(f"sqlite:///{path}")
 
@@ -328,7 +329,8 @@ def open_desk() -> Iterator[Opener]:
     with ExitStack() as stack:
 
         def serve(kind: str, database: Database, mode: str = "own_fields", **settings: Any) -> Desk:
-            given = {"helpdesk": kind, "job_seconds": 0, "tickets": 0} | settings
+            given: dict[str, Any] = {"helpdesk": kind, "job_seconds": 0, "tickets": 0}
+            given |= settings
             served = stack.enter_context(serving(build(Settings(**given))))
             desk = Desk(kind, served.url, served.app, database, mode)
             stack.callback(desk.session.close)

@@ -86,7 +86,7 @@ class Scene:
         mortal.after = after
         lease = self.desk.database.run(lambda conn: accounts.acquire(conn, "acme", "first"))
         assert lease is not None
-        account = replace(self.desk.account, helpdesk=mortal, conflicts={})  # type: ignore[arg-type]
+        account = replace(self.desk.account, helpdesk=mortal, conflicts={})
         with suppress(Killed):
             Lane(self.mortal, account, lease, threading.Event()).drain()
         if not changed:
