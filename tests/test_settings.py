@@ -136,7 +136,7 @@ def test_without_the_default_file_there_are_no_accounts(
 
 
 def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="missing.yaml does not exist"):
+    with pytest.raises(SettingsError, match=r"missing\.yaml does not exist"):
         load_accounts(tmp_path / "missing.yaml")
 
 

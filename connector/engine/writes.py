@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, delete, insert, select, update
 
 from connector.engine.accounts import Lease
@@ -19,6 +20,8 @@ from mappings.clock import State
 from mappings.evaluate import Evaluation
 from mappings.explain import utc
 from mappings.policy import Metric
+
+log = structlog.get_logger()
 
 EMPTY_STATES = frozenset({State.MET, State.PAUSED, State.NOT_STARTED, State.CANCELLED})
 UNANSWERED_SECONDS = 15.0  # a write whose answer was lost is settled by looking after this
@@ -137,6 +140,18 @@ def written(plan: Plan, mark: str) -> dict[str, Any]:
         "remarks": list(plan.remarks),
         "fingerprint": mark,
     }
+
+
+def log_written(account: str, ticket_id: str, body: Mapping[str, Any]) -> None:
+    """A line in the log for what was written; `body` as `written` gives it."""
+    log.info(
+        "written",
+        account=account,
+        ticket=ticket_id,
+        fields=sorted(body["fields"]),
+        add_tags=body["add_tags"],
+        remove_tags=body["remove_tags"],
+    )
 
 
 def answered(conn: Connection, intent_id: int, job_id: str) -> None:

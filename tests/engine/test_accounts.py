@@ -10,8 +10,8 @@ from sqlalchemy import select, update
 
 from connector.engine import accounts
 from connector.engine.context import Account
+from connector.engine.holding import LeaseLost
 from connector.engine.intake import Rank, request_look
-from connector.engine.lane import LeaseLost
 from connector.errors import (
     AccountError,
     HelpdeskUnreachable,
@@ -272,11 +272,11 @@ def test_a_write_that_waited_behind_a_renewal_still_has_the_length_of_a_call(des
             clock.seconds += 51.0
             return super().run(work, tries=tries)
 
-    lane._database = Slow(desk.database._engine.url.render_as_string(hide_password=False))
+    lane._holding.database = Slow(desk.database._engine.url.render_as_string(hide_password=False))
     with pytest.raises(LeaseLost):
         lane.step()
     assert desk.helpdesk.plans == []
-    lane._database.dispose()
+    lane._holding.database.dispose()
 
 
 # --- the helpdesk's clock ------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from connector.engine import brakes
-from connector.engine.lane import PATIENCE_SECONDS, SINGLE_AFTER
+from connector.engine.failures import PATIENCE_SECONDS
+from connector.engine.lane import SINGLE_AFTER
 from connector.errors import OutcomeUnknown, TicketReadOnly, WriteConflict, WriteRefused
 from connector.helpdesks.base import Job, Row
 from connector.store import tables
@@ -194,8 +195,8 @@ def test_a_failed_row_of_a_job_concerns_its_ticket_alone(
     assert lane is not None
     lane.step()
     zendesk.wait_for_jobs()
-    lane._next_job_look = 0.0
-    lane._settle()
+    lane.jobs.next_look = 0.0
+    lane.jobs.settle()
     assert zendesk.row(good)["attempts"] == 0
     row = zendesk.row(bad)
     assert (row["parked"], row["look_at"] is None) == (parked, look_at_is_none)
@@ -210,8 +211,8 @@ def test_a_hint_that_comes_while_a_job_finds_its_ticket_closed_is_not_lost(zende
     assert lane is not None
     lane.step()
     zendesk.hint(ticket)
-    lane._next_job_look = 0.0
-    lane._settle()
+    lane.jobs.next_look = 0.0
+    lane.jobs.settle()
     assert zendesk.row(ticket)["look_at"] is not None
 
 

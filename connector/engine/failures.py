@@ -1,0 +1,99 @@
+"""Failures of one ticket: try again later, wait for the dust to settle, park it, let it go."""
+
+import structlog
+from sqlalchemy import Connection
+
+from connector.engine import evidence, schedule
+from connector.engine.holding import Holding
+from connector.engine.schedule import Claim
+from connector.errors import ConnectorError, TicketNotFound, TicketReadOnly, WriteConflict
+from connector.store.database import now
+
+log = structlog.get_logger()
+
+FRESH_HINT_SECONDS = 300.0  # a ticket that is not there yet may appear within this
+PATIENT_AFTER = 2  # conflicts in a row, then the ticket waits
+PATIENCE_SECONDS = 5.0
+
+
+class Failures:
+    """What becomes of the tickets of one account that failed."""
+
+    def __init__(self, holding: Holding) -> None:
+        self._holding = holding
+        self._name = holding.account.name
+        self._conflicts = holding.account.conflicts
+
+    def conflicts(self, ticket_id: str) -> int:
+        """How often in a row somebody was faster than our write."""
+        return self._conflicts.get(ticket_id, 0)
+
+    def over(self, ticket_id: str) -> None:
+        """The ticket is well again."""
+        self._conflicts.pop(ticket_id, None)
+
+    def row(self, ticket_id: str, wanted: int, error: Exception) -> None:
+        """A row of a bulk write failed; `wanted` is the ticket's when it was claimed."""
+        with self._holding.database.read() as conn:
+            claim = schedule.as_claimed(conn, self._name, ticket_id, wanted)
+        if claim is not None:
+            self.ticket(claim, error)
+
+    def ticket(self, claim: Claim, error: Exception) -> None:
+        """A look failed because of its ticket."""
+        name, ticket_id = self._name, claim.ticket_id
+        reason = f"{type(error).__name__}: {error}"
+        if isinstance(error, WriteConflict):
+            self._conflict(claim)
+        elif isinstance(error, TicketNotFound):
+            self._missing(claim)
+        elif isinstance(error, TicketReadOnly):
+            self._holding.commit(lambda conn: schedule.left_alone(conn, name, claim, reason))
+            log.info("ticket takes no writes", account=name, ticket=ticket_id, reason=reason)
+        else:
+            parked = self._holding.commit(lambda conn: schedule.again(conn, name, claim, reason))
+            kind = evidence.PARKED if parked else evidence.FAILED
+            self._holding.commit(lambda conn: evidence.record(conn, name, ticket_id, kind, reason))
+            log.warning(
+                "ticket failed", account=name, ticket=ticket_id, reason=reason,
+                attempts=claim.attempts, parked=bool(parked),
+                exc_info=None if isinstance(error, ConnectorError) else error,
+            )  # fmt: skip
+
+    def _conflict(self, claim: Claim) -> None:
+        """Somebody was faster. Look again; after two in a row wait for the dust to settle."""
+        name, count = self._name, self._conflicts.get(claim.ticket_id, 0) + 1
+        self._conflicts[claim.ticket_id] = count
+        pause = PATIENCE_SECONDS if count >= PATIENT_AFTER else 0.0
+
+        def work(conn: Connection) -> None:
+            schedule.conflicted(conn, name, claim.ticket_id, pause)
+            evidence.record(conn, name, claim.ticket_id, evidence.CONFLICT, {"in_a_row": count})
+
+        self._holding.commit(work)
+
+    def _missing(self, claim: Claim) -> None:
+        """A ticket that is not there may still appear; after five minutes it is gone."""
+        name, reason = self._name, "the helpdesk does not know this ticket"
+
+        def work(conn: Connection) -> bool:
+            if now(conn) - claim.due_since < FRESH_HINT_SECONDS:
+                schedule.again(conn, name, claim, reason, park=False)
+                return False
+            schedule.gone(conn, name, claim, reason)
+            evidence.record(conn, name, claim.ticket_id, evidence.GONE, reason)
+            return True
+
+        is_gone = self._holding.commit(work)
+        log.info("ticket not found", account=name, ticket=claim.ticket_id, gone=is_gone)
+
+    def park(self, claim: Claim, reason: str) -> None:
+        """Leave a ticket alone at once."""
+        name = self._name
+
+        def work(conn: Connection) -> None:
+            schedule.park(conn, name, claim.ticket_id, reason)
+            evidence.record(conn, name, claim.ticket_id, evidence.PARKED, reason)
+
+        self._holding.commit(work)
+        log.error("ticket parked", account=name, ticket=claim.ticket_id, reason=reason)
