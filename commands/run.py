@@ -13,6 +13,7 @@ import click
 from app import open_accounts
 from commands import demo as demo_helpdesks
 from commands.options import CONFIG, DATA_DIR, PORT, process_settings
+from commands.supervised import SUPERVISED
 from connector.errors import SettingsError
 from connector.runners.supervisor import Program, Supervisor
 from connector.settings import Settings, load_accounts
@@ -51,6 +52,7 @@ def run(
 def _programs(settings: Settings, demo: bool) -> list[Program]:
     environment = {
         **os.environ,
+        SUPERVISED: "1",
         "DESKCLOCK_DATA_DIR": str(settings.data_dir.absolute()),
         "DESKCLOCK_PORT": str(settings.port),
     }

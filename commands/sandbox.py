@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from commands.options import DATA_DIR
+from commands.supervised import end_with_parent
 from connector.settings import load_settings
 from sandbox.application import Settings
 from sandbox.errors import SettingError
@@ -45,6 +46,7 @@ def sandbox(
     minute: float, job: float, data_dir: Path | None, **rest: Any,
 ) -> None:  # fmt: skip
     """Run a local Zendesk or Freshdesk, to try deskclock without an account."""
+    end_with_parent()
     told: list[dict[str, str]] = []
     if webhook:
         told.append({"url": webhook, "secret": webhook_secret or ""})

@@ -12,6 +12,7 @@ from gunicorn.app.base import BaseApplication
 
 from app import create_app, create_worker
 from commands.options import CONFIG, DATA_DIR, PORT, process_settings
+from commands.supervised import end_with_parent
 from connector.runners.embedded import only_worker
 from connector.settings import Settings
 
@@ -40,6 +41,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
 @CONFIG
 def web(port: int | None, data_dir: Path | None, config: Path | None) -> None:
     """Receive webhooks and answer health checks."""
+    end_with_parent()
     settings = process_settings(port=port, data_dir=data_dir, config=config)
     create_app(settings)  # a mistake in the settings is told here, before anything is forked
     _Gunicorn(settings, gunicorn_options(settings)).run()
@@ -64,6 +66,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
 @CONFIG
 def worker(data_dir: Path | None, config: Path | None) -> None:
     """Look at tickets that are due and write what the policy promises."""
+    end_with_parent()
     settings = process_settings(data_dir=data_dir, config=config)
     lock = only_worker(settings.data_dir) if not settings.database_url else None
     running = create_worker(settings)

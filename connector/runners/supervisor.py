@@ -69,7 +69,10 @@ class Supervisor:
     def _start(self, program: Program) -> None:
         # a process group of its own: Ctrl-C reaches only us, and we end the others in order
         self._running[program.name] = subprocess.Popen(  # noqa: S603 - our own commands
-            list(program.command), env=dict(program.environment), start_new_session=True
+            list(program.command),
+            env=dict(program.environment),
+            stdin=subprocess.PIPE,  # closed by our end, however it comes; a child may watch it
+            start_new_session=True,
         )
         self._started[program.name] = self._monotonic()
 
@@ -95,7 +98,7 @@ class Supervisor:
         self._deaths[program.name] = deaths
         pause = min(FIRST_PAUSE_SECONDS * 2.0 ** (deaths - 1), LONGEST_PAUSE_SECONDS)
         log.error("process ended", name=program.name, code=code, again_in_seconds=pause)
-        del self._running[program.name]
+        self._running.pop(program.name).communicate()  # closes the pipe
         self._resting[program.name] = self._monotonic() + pause
         return 0
 
@@ -110,4 +113,4 @@ class Supervisor:
                 process.wait(max(0.1, until - self._monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+            process.communicate()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from connector.runners import supervisor as supervising
@@ -158,3 +160,25 @@ def test_an_error_in_what_is_done_meanwhile_leaves_no_process_behind(tmp_path: P
 def test_the_environment_is_not_shown(tmp_path: Path) -> None:
     secret = Program(name="a", command=["true"], environment={"TOKEN": "hush"})
     assert "hush" not in repr(secret)
+
+
+def test_a_killed_supervisor_takes_its_processes_with_it(tmp_path: Path) -> None:
+    """A child that watches its standard input ends with us even when nobody could tell it to."""
+    said = tmp_path / "pid"
+    child = (
+        "import os, time; from commands.supervised import end_with_parent; end_with_parent(); "
+        f"open({str(said)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    )
+    parent = (
+        "import os, sys; from connector.runners.supervisor import Program, Supervisor; "
+        f"child = Program(name='child', command=[sys.executable, '-c', {child!r}], "
+        "environment={**os.environ, 'DESKCLOCK_SUPERVISED': '1'}); Supervisor([child]).run()"
+    )
+    started = subprocess.Popen([sys.executable, "-c", parent], cwd=Path(__file__).parents[2])
+    eventually(lambda: lines(said))
+    orphan = psutil.Process(int(lines(said)[0]))
+    started.kill()
+    started.wait()
+
+    # what nobody waits for may stay as a zombie
+    eventually(lambda: not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE)
