@@ -15,6 +15,7 @@ from commands.options import CONFIG, DATA_DIR, PORT, process_settings
 from commands.supervised import end_with_parent
 from connector.runners.embedded import only_worker
 from connector.settings import Settings
+from connector.store.database import Database
 
 log = structlog.get_logger()
 
@@ -68,7 +69,8 @@ def worker(data_dir: Path | None, config: Path | None) -> None:
     """Look at tickets that are due and write what the policy promises."""
     end_with_parent()
     settings = process_settings(data_dir=data_dir, config=config)
-    lock = only_worker(settings.data_dir) if not settings.database_url else None
+    file = Database(settings.database).path
+    lock = only_worker(file.parent) if file is not None else None  # PostgreSQL takes several
     running = create_worker(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: running.stop())
