@@ -100,21 +100,28 @@ def create_worker(settings: Settings) -> Worker:
 
 def open_accounts(settings: Settings) -> dict[str, Account]:
     """The accounts of the configuration, wired. Raises `SettingsError` naming what is wrong."""
-    return {
-        name: open_account(account, settings)
-        for name, account in load_accounts(settings.config).items()
-    }
+    opened, problems = {}, []
+    for name, account in load_accounts(settings.config).items():
+        try:
+            opened[name] = open_account(account, settings)
+        except (SettingsError, MappingError) as error:
+            problems.append(f"account {name}: {error}")
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return opened
 
 
 def open_account(account: AccountSettings, settings: Settings) -> Account:
-    """One account, wired to its helpdesk and its policy."""
-    try:
-        mapping = field_mapping(account.helpdesk, account.fields)
-        policy = named_policy(
-            account.policy, settings.data_dir, time_zone=account.time_zone, prefix=account.prefix
-        )
-    except MappingError as error:
-        raise SettingsError(f"account {account.name}: {error}") from None
+    """One account, wired to its helpdesk and its policy. Raises `SettingsError`, `MappingError`."""
+    mapping = field_mapping(account.helpdesk, account.fields)
+    policy = named_policy(
+        account.policy, settings.data_dir, time_zone=account.time_zone, prefix=account.prefix
+    )
+    if not account.webhook.secrets:
+        log.warning(
+            "no webhook secret: every delivery will be refused", account=account.name,
+            advice="add webhook: {secrets: [...]} to the account",
+        )  # fmt: skip
     return Account(
         name=account.name,
         kind=account.helpdesk,
@@ -131,7 +138,10 @@ def field_mapping(kind: str, path: Path | None) -> FieldMapping:
         known = ", ".join(available())
         raise SettingsError(f"helpdesk '{kind}' is unknown; known: {known}")
     if path is not None:
-        return parse_fields(_text(path), str(path))
+        mapping = parse_fields(_text(path), str(path))
+        if mapping.helpdesk != kind:
+            raise SettingsError(f"{path}: is a mapping for {mapping.helpdesk}, not for {kind}")
+        return mapping
     default = files("mappings") / "fields" / f"{kind}.yaml"
     return parse_fields(default.read_text(encoding="utf-8"), f"fields/{kind}.yaml")
 

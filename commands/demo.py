@@ -5,9 +5,12 @@ import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
+from connector.errors import SettingsError
 from connector.runners.supervisor import Program
 
 ACCOUNTS = {"zendesk": "demo-zendesk", "freshdesk": "demo-freshdesk"}
@@ -27,7 +30,6 @@ def helpdesk_url(kind: str, port: int) -> str:
 def write_accounts(data_dir: Path, port: int) -> Path:
     """The accounts file of the demo; secrets are kept from one start to the next."""
     path = data_dir / FILE
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept = _secrets(path)
     accounts = {
         name: {
@@ -41,10 +43,20 @@ def write_accounts(data_dir: Path, port: int) -> Path:
         }
         for kind, name in ACCOUNTS.items()
     }
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        YAML().dump({"accounts": accounts}, file)
+    _write(path, {"accounts": accounts})
     return path
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    """Replace the file as a whole: a full disk must not leave half of one, or none."""
+    draft = path.with_suffix(".new")
+    try:
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            YAML().dump(content, file)
+        draft.replace(path)
+    except OSError as error:
+        raise SettingsError(f"{path.absolute()} cannot be written: {error.strerror}") from None
 
 
 def is_new(data_dir: Path) -> bool:
@@ -53,12 +65,21 @@ def is_new(data_dir: Path) -> bool:
 
 
 def _secrets(path: Path) -> dict[str, str]:
+    """The webhook secrets of an earlier start; none where the file cannot be read as ours."""
     try:
         found = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, OSError):
+        rows = found["accounts"].items()
+        return {name: str(row["webhook"]["secrets"][0]) for name, row in rows}
+    except (
+        OSError,
+        YAMLError,
+        UnicodeDecodeError,
+        TypeError,
+        KeyError,
+        LookupError,
+        AttributeError,
+    ):
         return {}
-    rows = (found or {}).get("accounts", {})
-    return {name: row["webhook"]["secrets"][0] for name, row in rows.items()}
 
 
 def helpdesks(data_dir: Path, port: int, environment: Mapping[str, str]) -> list[Program]:

@@ -64,7 +64,7 @@ def evaluate(
     if jsonl:
         context.exit(_lines(file, judge))
     answers, single = _all(file.read(), judge)
-    click.echo(json.dumps(answers[0] if single else answers, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(answers[0] if single else answers, indent=2))
 
 
 class _Judge:
@@ -90,9 +90,9 @@ def _lines(file: Iterable[str], judge: _Judge) -> int:
             continue
         try:
             for answer in judge.answers(_parsed(line)):
-                click.echo(json.dumps(answer, ensure_ascii=False))
+                click.echo(json.dumps(answer))
         except MappingError as error:
-            click.echo(json.dumps({"error": str(error)}, ensure_ascii=False))
+            click.echo(json.dumps({"error": str(error)}))
             code = 1
     return code
 

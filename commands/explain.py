@@ -38,7 +38,7 @@ def explain(
     upgrade(database)
     found = explain_ticket(database, open_account(known[account], settings), ticket)
     if as_json_text:
-        click.echo(json.dumps(as_json(found), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(as_json(found), indent=2))
     else:
         click.echo(_readable(found))
 

@@ -15,6 +15,7 @@ from commands import demo as demo_helpdesks
 from commands.options import CONFIG, DATA_DIR, PORT, process_settings
 from commands.supervised import SUPERVISED
 from connector.errors import SettingsError
+from connector.runners.embedded import only_one
 from connector.runners.supervisor import Program, Supervisor
 from connector.settings import Settings, load_accounts
 
@@ -41,12 +42,15 @@ def run(
     """
     settings = process_settings(port=port, data_dir=data_dir, config=config)
     demo = demo or not load_accounts(settings.config)
+    lock = only_one("run", settings.data_dir)  # before anything is written or started there
     first = demo and demo_helpdesks.is_new(settings.data_dir)
     programs = _programs(settings, demo)
     supervisor = Supervisor(programs)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stop())
-    context.exit(supervisor.run(_Announcement(settings, demo, first)))
+    code = supervisor.run(_Announcement(settings, demo, first))
+    lock.release()
+    context.exit(code)
 
 
 def _programs(settings: Settings, demo: bool) -> list[Program]:
@@ -83,6 +87,10 @@ def _refuse_taken(host: str, ports: Sequence[int]) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
+            except socket.gaierror as error:
+                raise SettingsError(
+                    f"DESKCLOCK_HOST: '{host}' is no address of this machine ({error})"
+                ) from None
             except (OSError, OverflowError) as error:
                 raise SettingsError(
                     f"port {port} cannot be used ({error}); choose another, such as --port 9080"

@@ -1,6 +1,8 @@
 """`deskclock web` and `deskclock worker`: one process each."""
 
 import signal
+import socket
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ from commands.supervised import end_with_parent
 from connector.runners.embedded import only_worker
 from connector.settings import Settings
 from connector.store.database import Database
+
+SILENCE_SECONDS = 5  # a helpdesk sends a delivery at once
 
 log = structlog.get_logger()
 
@@ -59,7 +63,18 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "graceful_timeout": 8,
         "loglevel": "warning",
         "control_socket_disable": True,
+        "when_ready": _hang_up_on_silence,
     }
+
+
+def _hang_up_on_silence(server: Any) -> None:
+    """A client that falls silent in the middle of a request may not hold a thread for ever.
+
+    gunicorn's threads block without a limit; what is set here passes on to accepted connections.
+    """
+    seconds = struct.pack("ll", SILENCE_SECONDS, 0)
+    for listener in server.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
 
 
 @click.command()

@@ -20,6 +20,7 @@ from mappings.document.reading import (
     parse_yaml,
     validate,
 )
+from mappings.document.zones import zone_named
 
 ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -116,6 +117,13 @@ class Webhook(Document):
     #: Zendesk: how far the signed timestamp may lie from now, both ways; 0 accepts any
     window_seconds: Annotated[int, Field(ge=0)] = 0
 
+    @field_validator("secrets")
+    @classmethod
+    def _no_empty_secret(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(not one.get_secret_value().strip() for one in value):
+            raise ValueError("a secret is empty; every delivery would be refused")
+        return value
+
 
 class AccountSettings(Document):
     """One account on one helpdesk."""
@@ -136,6 +144,13 @@ class AccountSettings(Document):
     fields: Path | None = None
     #: ids of users that are robots: their replies are no responses
     robots: tuple[str, ...] = ()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None:
+            zone_named(value)
+        return value
 
     @field_validator("subdomain")
     @classmethod
@@ -232,7 +247,9 @@ def load_accounts(path: Path) -> dict[str, AccountSettings]:
 
 def _expand(data: Any, file: str) -> Iterator[Problem]:
     """Put environment variables in for `${NAME}`, so that secrets need not be in the file."""
-    places = data.items() if isinstance(data, dict) else enumerate(data or ())
+    if not isinstance(data, dict | list):
+        return
+    places = data.items() if isinstance(data, dict) else enumerate(data)
     for key, value in list(places):
         if isinstance(value, dict | list):
             yield from _expand(value, file)

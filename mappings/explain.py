@@ -150,4 +150,4 @@ SENTENCES: dict[str, Callable[[Mapping[str, Any], tzinfo], str]] = {
 
 def utc(at: datetime) -> str:
     """An instant as it stands in JSON and in fields: YYYY-MM-DDTHH:MM:SSZ."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -46,6 +46,9 @@ def epoch(text: str) -> int:
     return int(parse_instant(text).timestamp())
 
 
+EARLIEST, LATEST = 0.0, 7_258_118_400.0  # 1970 to 2199, epoch seconds
+
+
 class Clock:
     """Movable time. Every change is handed to `save`, so that a restart continues it."""
 
@@ -109,6 +112,8 @@ class Clock:
         return wall_seconds() + self._offset if frozen_at is None else frozen_at
 
     def _place(self, seconds: float) -> None:
+        if not EARLIEST <= seconds <= LATEST:  # also false for what is no number
+            raise ValueError("the clock goes from 1970 to 2199")
         with self._lock:
             self._offset = seconds - wall_seconds()
             if self._frozen_at is not None:

@@ -105,12 +105,14 @@ class State:
 
     def get(self, kind: str, key: Key) -> Doc | None:
         """One object, or None."""
+        if not _can_be_a_key(key):
+            return None
         found = self._all("SELECT doc FROM objects WHERE kind = ? AND id = ?", (kind, key))
         return json.loads(found[0][0]) if found else None
 
     def get_many(self, kind: str, keys: Iterable[Key]) -> dict[Key, Doc]:
         """The objects that exist among `keys`, by key."""
-        wanted = list(dict.fromkeys(keys))
+        wanted = list(filter(_can_be_a_key, dict.fromkeys(keys)))
         marks = ",".join("?" * len(wanted))
         query = f"SELECT id, doc FROM objects WHERE kind = ? AND id IN ({marks})"  # noqa: S608
         found = {key: json.loads(doc) for key, doc in self._all(query, (kind, *wanted))}
@@ -224,3 +226,8 @@ class State:
 
 def _dump(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _can_be_a_key(key: Key) -> bool:
+    """Numbers from outside may be larger than SQLite can hold; no object has such an id."""
+    return not isinstance(key, int) or abs(key) < 2**63

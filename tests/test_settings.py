@@ -128,6 +128,23 @@ def test_a_secret_from_the_environment_is_taken_as_it_is(
     assert client_secret.get_secret_value() == secret
 
 
+@pytest.mark.parametrize("text", ["5", "accounts", "[1]", "accounts: 3", "accounts: [a]", ""])
+def test_a_file_of_another_shape_is_refused_in_words(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "deskclock.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=r"deskclock\.yaml:"):
+        load_accounts(path)
+
+
+def test_a_doubled_key_is_told_without_its_values(tmp_path: Path) -> None:
+    path = tmp_path / "deskclock.yaml"
+    path.write_text("accounts:\n  a:\n    email: FIRST\n    email: SECOND\n")
+    with pytest.raises(SettingsError, match=r"yaml:4:\d+: E found duplicate key") as caught:
+        load_accounts(path)
+    assert "FIRST" not in str(caught.value)
+    assert "SECOND" not in str(caught.value)
+
+
 def test_without_the_default_file_there_are_no_accounts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +166,10 @@ def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
         pytest.param(", client_secret: quiet", "", "give client_id and client_secret", id="half"),
         pytest.param("policy:", "mode: native\n    policy:", "on Freshdesk only", id="native"),
         pytest.param("policy:", "prefix: sla\n    policy:", "ends in an underscore", id="prefix"),
+        pytest.param(
+            "policy:", 'webhook: {secrets: [""]}\n    policy:', "secret is empty", id="empty"
+        ),
+        pytest.param("policy:", "time_zone: Mars/Base\n    policy:", "Mars/Base", id="zone"),
         pytest.param("quiet", "${NOT_SET}", r"yaml:6:\d+: .*NOT_SET is not set", id="variable"),
     ],
 )

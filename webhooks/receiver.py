@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import IO, Protocol
 
 import structlog
 from flask import Blueprint, Response, jsonify, request
@@ -29,6 +29,10 @@ class Door(Protocol):
         """
 
 
+class _Broken(Exception):
+    """The connection ended, fell silent or broke the rules of HTTP before the body was whole."""
+
+
 class _TooLarge(Exception):
     """The body has more bytes than a delivery may have."""
 
@@ -52,6 +56,10 @@ def blueprint(
         except _TooLarge:
             message = f"the body may have {max_bytes} bytes; send the ticket's id and no texts"
             return _refuse(413, account, "too large", message)
+        except _Broken as error:
+            answer = _refuse(400, account, f"broken off: {error}", "the body could not be read")
+            answer.headers["Connection"] = "close"
+            return answer
         return _pass_on(account, door, body, accept)
 
     made.add_url_rule(
@@ -85,7 +93,7 @@ def _pass_on(
 
 
 def _body(max_bytes: int) -> bytes:
-    """The whole body. Raises `_TooLarge` without reading on.
+    """The whole body. Raises `_TooLarge` without reading on, and `_Broken`.
 
     Werkzeug's own limit would hand over the cut body of a chunked delivery as if it were whole.
     """
@@ -93,12 +101,19 @@ def _body(max_bytes: int) -> bytes:
         raise _TooLarge
     stream = get_input_stream(request.environ)
     parts, left = [], max_bytes
-    while left and (part := stream.read(left)):
+    while left and (part := _read(stream, left)):
         parts.append(part)
         left -= len(part)
-    if not left and stream.read(1):
+    if not left and _read(stream, 1):
         raise _TooLarge
     return b"".join(parts)
+
+
+def _read(stream: IO[bytes], size: int) -> bytes:
+    try:
+        return stream.read(size)
+    except Exception as error:  # each server has its own errors here, and all are the client's
+        raise _Broken(type(error).__name__) from error
 
 
 def _refuse(

@@ -25,6 +25,8 @@ OFFSET_SAMPLES = 20
 OFFSET_APPLIED_ABOVE_SECONDS = 2.0
 STEP_SAMPLES = 3  # so many readings that agree with each other and not with the past are a step
 
+BACKGROUND = 2  # the rank of looks that nobody waits for
+
 OK = "ok"
 HELD = "held"
 SIGN_IN_NEEDED = "sign_in_needed"
@@ -136,18 +138,22 @@ def succeeded(conn: Connection, name: str) -> None:
     )
 
 
+def failures(conn: Connection, name: str) -> int:
+    """How often in a row the account could not be used."""
+    query = select(account_table.c.failures).where(account_table.c.name == name)
+    return conn.scalar(query) or 0
+
+
 def failed(conn: Connection, name: str, error: AccountError) -> float:
     """The account cannot be used; returns the seconds for which it is held now."""
-    failures = 1 + (
-        conn.scalar(select(account_table.c.failures).where(account_table.c.name == name)) or 0
-    )
-    seconds = _hold(error, failures)
+    count = 1 + failures(conn, name)
+    seconds = _hold(error, count)
     conn.execute(
         update(account_table)
         .where(account_table.c.name == name)
         .values(
-            failures=failures,
-            state=_state(error, failures),
+            failures=count,
+            state=_state(error, count),
             held_until=now(conn) + seconds,
             last_error=str(error),
         )
@@ -204,6 +210,8 @@ def read_clock(
     )
     if applied != before:
         _move_timers(conn, account.name, applied - before, at)
+    if applied < before:
+        _look_again(conn, account.name, at, at + applied)
     return applied
 
 
@@ -215,6 +223,19 @@ def _after_step(samples: list[float]) -> list[float]:
     agree = max(latest) - min(latest) <= OFFSET_APPLIED_ABOVE_SECONDS
     stepped = abs(median(latest) - median(past)) > OFFSET_APPLIED_ABOVE_SECONDS
     return latest if agree and stepped else samples
+
+
+def _look_again(conn: Connection, name: str, at: float, helpdesk_now: float) -> None:
+    """The clock went back: what was judged by an instant yet to come is judged once more."""
+    conn.execute(
+        update(ticket)
+        .where(
+            ticket.c.account == name,
+            ticket.c.evaluated_at > helpdesk_now + OFFSET_APPLIED_ABOVE_SECONDS,
+            or_(ticket.c.look_at.is_(None), ticket.c.look_at > at),
+        )
+        .values(look_at=at, rank=BACKGROUND)
+    )
 
 
 def _move_timers(conn: Connection, name: str, seconds: float, at: float) -> None:

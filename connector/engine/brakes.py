@@ -1,5 +1,6 @@
 """The brakes: nothing is written again and again against something that undoes it each time."""
 
+from enum import Enum
 from itertools import takewhile
 
 from sqlalchemy import Connection, desc, select
@@ -13,8 +14,16 @@ WITHIN_SECONDS = 3600.0
 CONCEDED = "conceded"
 
 
-def concede(conn: Connection, account: str, ticket_id: str, fingerprint: str) -> bool:
-    """Whether these values are given up on this ticket until they change; says so once."""
+class Brake(Enum):
+    """Whether values are still written to a ticket."""
+
+    OPEN = "open"  #: they are
+    CLOSED_NOW = "closed now"  #: they are given up at this look
+    CLOSED = "closed"  #: they were given up before, and stay so until they change
+
+
+def concede(conn: Connection, account: str, ticket_id: str, fingerprint: str) -> Brake:
+    """Whether these values are given up on this ticket until they change; recorded once."""
     columns, since = evidence_table.c, now(conn) - WITHIN_SECONDS
     rows = conn.execute(
         select(columns.kind, columns.body, columns.at)
@@ -28,8 +37,8 @@ def concede(conn: Connection, account: str, ticket_id: str, fingerprint: str) ->
     ).all()
     latest = list(takewhile(lambda row: row.body.get("fingerprint") == fingerprint, rows))
     if any(row.kind == CONCEDED for row in latest):
-        return True
+        return Brake.CLOSED
     if sum(row.at > since for row in latest) < WRITTEN_AT_MOST:
-        return False
+        return Brake.OPEN
     evidence.record(conn, account, ticket_id, CONCEDED, {"fingerprint": fingerprint})
-    return True
+    return Brake.CLOSED_NOW

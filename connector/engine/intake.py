@@ -23,7 +23,7 @@ LONGEST_ID = 255  # characters; the vendors' own ids have at most 36
 CAPACITY = 1_000  # hints that may wait; more than the threads of any web process
 LINGER = 0.001  # seconds after a shared commit, so that those it let go can come back together
 LARGEST = 200  # hints in one commit; more make it no faster (engine.md 2.5)
-PATIENCE = 30.0  # seconds; a vendor has hung up long before
+PATIENCE = 8.0  # seconds; the vendors hang up after 10
 RETRY_AFTER = 5.0  # seconds
 
 Key = tuple[str, str]  # account, ticket id or delivery id
@@ -259,8 +259,8 @@ class Intake:
     def _store(self, batch: Sequence[_Waiting]) -> None:
         deliveries = [waiting.delivery for waiting in batch]
         try:
-            # a lock is waited for 5 s each time, and the vendors hang up after 10 s
-            self._database.run(lambda conn: accept_all(conn, deliveries), tries=2)
+            # a lock is waited for 5 s, and the vendors hang up after 10 s
+            self._database.run(lambda conn: accept_all(conn, deliveries), tries=1)
         except StoreError as error:
             for waiting in batch:
                 waiting.done.set_exception(_refused(str(error)))

@@ -18,7 +18,15 @@ from connector.engine.jobs import Jobs
 from connector.engine.journal import needs_history
 from connector.engine.look import Look, finish, keep, look, recall
 from connector.engine.schedule import Claim
-from connector.errors import AccountError, StoreError, TicketError, TicketNotFound
+from connector.errors import (
+    AccountError,
+    HelpdeskUnreachable,
+    RateLimited,
+    SignInRefused,
+    StoreError,
+    TicketError,
+    TicketNotFound,
+)
 from connector.helpdesks.base import History, Plan, Reading
 from connector.store.database import Database, now
 
@@ -31,6 +39,7 @@ LINGER_ABOVE_JOBS = 14  # about half of them in flight: wait to fill the batch
 LINGER_SECONDS = 2.0
 JOB_PAUSE_SECONDS = 0.05  # between two looks for what is due while jobs are on their way
 BACKGROUND_EVERY = 5  # of ten passes at most eight put fresh tickets first
+HOPELESS_AFTER = 9  # failures in a row when a batch of 100 is halved down to one ticket
 STALE_LOOKS = 3  # 2, 4 and 8 s; after that the older reading is what there is
 CRASHES_PARK_AT = 4  # looks that began and never ended, the last two in a batch of their own
 SINGLE_AFTER = 4  # conflicts in a row, then the ticket is written singly
@@ -127,11 +136,10 @@ class Lane:
                 )
                 return
         try:
-            if self._helpdesk.capabilities.read_batch > 1:
-                self._bulk(claims)
-            else:
-                self._singles(claims)
-        except (AccountError, StoreError):
+            self._attempt(claims)
+        except (AccountError, StoreError) as error:
+            if isinstance(error, HelpdeskUnreachable) and self._isolated(claims):
+                return
             self._holding.commit(lambda conn: schedule.untouched(conn, self._account.name, claims))
             raise
         except LeaseLost:
@@ -143,6 +151,49 @@ class Lane:
             half = len(claims) // 2
             self._process(claims[:half])
             self._process(claims[half:])
+
+    def _attempt(self, claims: Sequence[Claim]) -> None:
+        if self._helpdesk.capabilities.read_batch > 1:
+            self._bulk(claims)
+        else:
+            self._singles(claims)
+
+    def _isolated(self, claims: Sequence[Claim]) -> bool:
+        """One ticket can make the helpdesk fail. It is to blame only if others can be read.
+
+        Tried when the account would be held; False when nothing shows that the account is fine.
+        """
+        if len(claims) < 2 or not self._is_about_to_be_held():
+            return False
+        blamed: list[tuple[Claim, HelpdeskUnreachable]] = []
+        batches, failures, successes = [claims], 0, 0
+        while batches and (successes or failures < HOPELESS_AFTER):
+            batch = batches.pop()
+            try:
+                self._attempt(batch)
+                successes += 1
+            except HelpdeskUnreachable as found:
+                failures += 1
+                if len(batch) == 1:
+                    blamed.append((batch[0], found))
+                else:
+                    half = len(batch) // 2
+                    batches += [batch[half:], batch[:half]]
+        for claim, error in blamed if successes else ():
+            self._failures.ticket(claim, error)
+        return successes > 0
+
+    def _is_about_to_be_held(self) -> bool:
+        """Whether this is the failure that would hold the account, and it answers all the same."""
+        with self._database.read() as conn:
+            failures = accounts.failures(conn, self._account.name)
+        if failures < accounts.HOLD_AFTER - 1:
+            return False
+        try:
+            self._helpdesk.identify()
+        except AccountError:
+            return False
+        return True
 
     def _bulk(self, claims: Sequence[Claim]) -> None:
         readings = self._read_many([claim.ticket_id for claim in claims])
@@ -159,11 +210,16 @@ class Lane:
         """Each ticket by itself, some at the same time; all have ended when this returns."""
         running = [(claim, self._pool.submit(self._single, claim)) for claim in claims]
         failures = [(claim, one.exception()) for claim, one in running]
+        answers = any(error is None for _, error in failures)
+        # where others were read and written in the same moment, the account is fine
+        innocent = (
+            (RateLimited, SignInRefused, StoreError, LeaseLost) if answers else NOT_THE_TICKET
+        )
         for claim, error in failures:
-            if isinstance(error, Exception) and not isinstance(error, NOT_THE_TICKET):
+            if isinstance(error, Exception) and not isinstance(error, innocent):
                 self._failures.ticket(claim, error)
         for _, error in failures:
-            if isinstance(error, NOT_THE_TICKET) or not isinstance(error, Exception | None):
+            if isinstance(error, innocent) or not isinstance(error, Exception | None):
                 raise error
 
     def _single(self, claim: Claim) -> None:
@@ -228,18 +284,21 @@ class Lane:
             return one
         ticket_id = one.claim.ticket_id
 
-        def work(conn: Connection) -> bool:
+        def work(conn: Connection) -> brakes.Brake:
             return brakes.concede(conn, self._account.name, ticket_id, one.fingerprint)
 
-        if not self._holding.commit(work):
+        brake = self._holding.commit(work)
+        if brake is brakes.Brake.OPEN:
             return one
-        log.warning(
-            "conceded: our values are changed by something else each time; see the field mapping "
-            "or the helpdesk's own rules",
-            account=self._account.name,
-            ticket=ticket_id,
-            fields=sorted(one.plan.fields),
-        )
+        if brake is brakes.Brake.CLOSED_NOW:
+            log.warning(
+                "conceded: our values are changed by something else each time; see the field "
+                "mapping or the helpdesk's own rules",
+                account=self._account.name,
+                ticket=ticket_id,
+                fields=sorted(one.plan.fields),
+                tags=sorted(one.plan.add_tags | one.plan.remove_tags),
+            )
         return replace(one, plan=None)
 
     def _histories(self, readings: Sequence[Reading]) -> dict[str, History | Exception | None]:

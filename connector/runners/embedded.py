@@ -161,13 +161,23 @@ class Worker:
 
 def only_worker(data_dir: Path) -> FileLock:
     """The lock that makes a second worker on this data directory impossible."""
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FileLock(data_dir / "worker.lock")
+    return only_one("worker", data_dir)
+
+
+def only_one(what: str, data_dir: Path) -> FileLock:
+    """The lock that makes a second `what` on this data directory impossible."""
+    lock = FileLock(data_dir / f"{what}.lock")
     try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
         raise SettingsError(
-            f"another deskclock worker uses {data_dir.absolute()}; stop it, "
+            f"another deskclock {what} uses {data_dir.absolute()}; stop it, "
             "or give this one a directory of its own with --data-dir"
+        ) from None
+    except OSError as error:
+        raise SettingsError(
+            f"{data_dir.absolute()} cannot be written: {error.strerror}; check the rights, "
+            "or name another directory with --data-dir"
         ) from None
     return lock

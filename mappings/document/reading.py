@@ -8,8 +8,9 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.events import AliasEvent, ScalarEvent
 
 from mappings.errors import MappingError
 
@@ -75,6 +76,8 @@ def parse_yaml(text: str, file: str) -> Any:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         problem = (error.problem or error.context or "is no YAML").strip()
+        if isinstance(error, DuplicateKeyError):  # its own words show both values: secrets, perhaps
+            problem = f"{problem.partition(' with value')[0]}; each key may stand once"
         raise DocumentError(
             [Problem(file=file, line=line, column=column, grade="E", message=problem)]
         ) from None
@@ -86,23 +89,23 @@ def _whole(file: str, message: str) -> DocumentError:
     return DocumentError([Problem(file=file, line=0, column=0, grade="E", message=message)])
 
 
+def _at_line(file: str, line: int, message: str) -> DocumentError:
+    return DocumentError([Problem(file=file, line=line, column=1, grade="E", message=message)])
+
+
 def _refuse_bombs(text: str, file: str) -> None:
     """Aliases can make a small file huge, and deep nesting a long call chain."""
     depth = 0
     for event in YAML(typ="rt", pure=True).parse(text):
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, AliasEvent):
-            message = "aliases (*name) are not allowed; write the value out"
-            raise DocumentError(
-                [Problem(file=file, line=line, column=1, grade="E", message=message)]
-            )
+            raise _at_line(file, line, "aliases (*name) are not allowed; write the value out")
+        if isinstance(event, ScalarEvent) and event.value == "<<" and event.style is None:
+            raise _at_line(file, line, "merge keys (<<) are not allowed; write the keys out")
         depth += type(event).__name__.endswith("StartEvent")
         depth -= type(event).__name__.endswith("EndEvent")
         if depth > MAX_DEPTH:
-            message = f"nested deeper than {MAX_DEPTH} levels"
-            raise DocumentError(
-                [Problem(file=file, line=line, column=1, grade="E", message=message)]
-            )
+            raise _at_line(file, line, f"nested deeper than {MAX_DEPTH} levels")
 
 
 def _problems(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from connector.errors import HelpdeskUnreachable
 from sandbox.state import Row
 from tests.engine.conftest import Desk, Opener
 
@@ -199,3 +200,56 @@ def test_shadow_mode_evaluates_and_writes_nothing(open_desk: Opener, desk: Desk)
     assert (shadow.sent(), shadow.row(ticket)["severity"]) == (0, "high")
     assert shadow.stands(ticket).tags == frozenset()
     assert shadow.row(ticket)["look_at"]
+
+
+# --- one ticket that makes the helpdesk fail -----------------------------------------------------
+
+
+def poison(desk: Desk, *ticket_ids: str) -> None:
+    """The helpdesk answers 5xx as soon as one of these tickets is asked for."""
+
+    def fail(name: str, arguments: tuple[Any, ...]) -> None:
+        if name not in ("read", "read_many"):
+            return
+        asked = arguments[0] if name == "read_many" else [arguments[0]]
+        if any(one in asked for one in ticket_ids):
+            raise HelpdeskUnreachable("the helpdesk answered 500")
+
+    desk.helpdesk.before = fail
+
+
+def test_one_ticket_that_makes_the_helpdesk_fail_stops_no_other(desk: Desk) -> None:
+    bad, good = desk.create(), [desk.create() for _ in range(4)]
+    poison(desk, bad)
+    for _ in range(20):  # a look in three isolates it; the fifth time it is parked
+        desk.look(bad, *good)
+        desk.wait_for_jobs()
+    desk.drain_if_due()
+
+    assert [desk.right(one) for one in good] == [True] * 4
+    assert desk.row(bad)["parked"] is not None
+    assert desk.account_row()["state"] == "ok"
+
+
+def test_when_every_ticket_fails_the_account_is_to_blame(desk: Desk) -> None:
+    tickets = [desk.create() for _ in range(4)]
+    poison(desk, *tickets)
+    for _ in range(5):
+        desk.look(*tickets)
+
+    assert {desk.row(one)["attempts"] for one in tickets} == {0}
+    assert desk.account_row()["state"] == "held"
+
+
+def test_a_clock_that_goes_back_has_its_verdicts_looked_at_again(desk: Desk) -> None:
+    ticket = desk.create(priority="urgent")
+    for seconds, expected in ((86_400, "breached"), (-86_400, "running")):
+        desk.advance(seconds)
+        for _ in range(4):
+            desk.helpdesk.real.identify()
+        desk.look(ticket)
+        desk.drain_until_quiet()
+        if seconds < 0:
+            desk.now_due(ticket)
+            desk.drain_until_quiet()
+        assert desk.row(ticket)["state"] == expected

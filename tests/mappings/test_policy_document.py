@@ -142,7 +142,7 @@ MISTAKES = [
         "title: Small",
         "title: Small\ntitle: Large",
         "3:1",
-        'found duplicate key "title" with value "Large"',
+        'found duplicate key "title"; each key',
     ),
     ("title: Small", "\ttitle: Small", "2:1", "found character '\\t' that cannot start any token"),
     (

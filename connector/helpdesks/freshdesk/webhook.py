@@ -20,11 +20,14 @@ from mappings.ticket import PRIORITY, STATUS, WAITING, Status
 # Under which keys a template may hold the id, the surest first; case and separators do not count.
 ID_KEYS = ("ticketid", "ticketdisplayid", "displayid", "id")
 EVENT_KEYS = frozenset({"triggeredevent", "event", "tickettriggeredevent"})
+LARGEST_ID = 2**63 - 1  # what a helpdesk can count to
 MAX_DEPTH = 6  # of a body; templates are written by hand
 ID = re.compile(r"\s*(?:#|[A-Za-z]{1,10}[-#]?)?\s*(0*[1-9][0-9]{0,18})(?:\.0+)?\s*")
 IN_BROKEN_TEXT = re.compile(
-    r"""ticket[._ ]?id["']?\s*[:=]\s*["']?(?:#|[A-Za-z]{1,10}[-#]?)?(\d{1,19})""", re.IGNORECASE
+    r"""ticket[._ ]?id["']?\s*[:=]\s*["']?(?:#|[A-Za-z]{1,10}[-#]?)?(\d{1,19})(?!\d)""",
+    re.IGNORECASE,
 )
+PLAIN_ID = re.compile(r"""["']id["']\s*:\s*["']?(\d{1,19})(?!\d)""")
 INTEGER = re.compile(r"(?<![\w.])(\d{1,19})(?!\w)")
 TICKET_URL = re.compile(r"/tickets/(\d{1,19})\b")
 CHANGED = re.compile(r"\{\s*(\w+)\s*:\s*\{\s*from\s*:([^,{}]*),\s*to\s*:([^,{}]*)\}\s*\}")
@@ -100,7 +103,7 @@ def _in_document(document: JSONObject) -> str | None:
 
 
 def _in_text(text: str) -> str | None:
-    found = IN_BROKEN_TEXT.search(text) or INTEGER.search(text)
+    found = IN_BROKEN_TEXT.search(text) or PLAIN_ID.search(text) or INTEGER.search(text)
     return _id(found[1]) if found else None
 
 
@@ -124,7 +127,8 @@ def _id(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     found = ID.fullmatch(str(value))
-    return found[1].lstrip("0") if found else None
+    is_possible = found is not None and int(found[1]) <= LARGEST_ID
+    return found[1].lstrip("0") if found and is_possible else None
 
 
 def _observations(document: JSONObject, words: Words) -> Iterator[Observation]:

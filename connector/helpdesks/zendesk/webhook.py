@@ -23,6 +23,7 @@ TEST_SECRET = "dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="  # noqa: S105
 EVENT_TYPE = "zen:event-type:"
 TICKET_EVENT = EVENT_TYPE + "ticket."
 TICKET_SUBJECT = "zen:ticket:"
+LARGEST_ID = 2**63 - 1  # what a helpdesk can count to
 TICKET_ID = re.compile(r"[1-9][0-9]{0,18}")
 MAX_DEPTH = 6  # of a trigger's body; they are written by hand
 
@@ -129,7 +130,8 @@ def _levels(value: Any, depth: int) -> Iterator[JSONObject]:
 
 def _id(value: Any) -> str | None:
     text = plain(value) if not isinstance(value, (bool, list)) else None
-    return text if text is not None and TICKET_ID.fullmatch(text) else None
+    is_possible = text is not None and TICKET_ID.fullmatch(text) and int(text) <= LARGEST_ID
+    return text if is_possible else None
 
 
 def _observations(
