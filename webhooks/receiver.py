@@ -1,7 +1,9 @@
 """Receives a helpdesk's delivery: checks it, hands it to the intake, answers. Computes nothing."""
 
 import math
+import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import IO, Protocol
 
 import structlog
@@ -57,9 +59,8 @@ def blueprint(
             message = f"the body may have {max_bytes} bytes; send the ticket's id and no texts"
             return _refuse(413, account, "too large", message)
         except _Broken as error:
-            answer = _refuse(400, account, f"broken off: {error}", "the body could not be read")
-            answer.headers["Connection"] = "close"
-            return answer
+            _hang_up()
+            return _refuse(400, account, f"broken off: {error}", "the body could not be read")
         return _pass_on(account, door, body, accept)
 
     made.add_url_rule(
@@ -107,6 +108,14 @@ def _body(max_bytes: int) -> bytes:
     if not left and _read(stream, 1):
         raise _TooLarge
     return b"".join(parts)
+
+
+def _hang_up() -> None:
+    """Read no more from this client: the server would wait for the rest of the body once again."""
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None:
+        with suppress(OSError):  # it may be gone already
+            connection.shutdown(socket.SHUT_RD)
 
 
 def _read(stream: IO[bytes], size: int) -> bytes:
