@@ -68,6 +68,8 @@ def _programs(settings: Settings, demo: bool) -> list[Program]:
         path = demo_helpdesks.write_accounts(settings.data_dir, settings.port)
         environment["DESKCLOCK_CONFIG"] = str(path.absolute())
         environment.setdefault("DESKCLOCK_CLOCK_CHECK_SECONDS", DEMO_CLOCK_CHECK_SECONDS)
+        # the addresses shall stay in sight; what is written is seen in the pages
+        environment.setdefault("DESKCLOCK_LOG_LEVEL", "warning")
         started = demo_helpdesks.helpdesks(settings.data_dir, settings.port, environment)
         ports += [settings.port + 1, settings.port + 2]
     else:
