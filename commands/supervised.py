@@ -2,9 +2,9 @@
 
 import os
 import signal
-import sys
 import threading
 
+STANDARD_INPUT = 0
 SUPERVISED = "DESKCLOCK_SUPERVISED"  #: set by the supervisor, whose end closes our standard input
 
 
@@ -15,6 +15,7 @@ def end_with_parent() -> None:
 
 
 def _wait_for_end() -> None:
-    while sys.stdin.buffer.read(1):
+    # not by sys.stdin: its buffer's lock, held in a daemon thread, breaks the interpreter's end
+    while os.read(STANDARD_INPUT, 1):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

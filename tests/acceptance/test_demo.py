@@ -68,6 +68,8 @@ def test_ctrl_c_stops_everything_and_a_new_start_goes_on(demo: Demo, page: Page)
     expect(page.locator("body")).to_contain_text("sla_sev_medium", timeout=PATIENCE)
 
     assert demo.stop() == 0
+    assert "Fatal" not in demo.output()
+    assert "Traceback" not in demo.output()
     assert not any(map(demo.answers, (demo.zendesk, demo.freshdesk)))
 
     (demo.data_dir / "out.log").write_text("")
