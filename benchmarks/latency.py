@@ -177,7 +177,7 @@ def _create(stage: Stage, watcher: Watcher, count: int, text: str) -> list[int]:
 
     begun, made = time.monotonic(), []
     with ThreadPoolExecutor(8) as pool:
-        for number in tqdm(range(count), desc=text, leave=False):
+        for number in tqdm(range(count), desc=text, leave=False, disable=None):
             time.sleep(max(0.0, begun + number / PER_SECOND - time.monotonic()))
             made.append(pool.submit(one, number))
         return [future.result() for future in made]

@@ -28,7 +28,9 @@ def play(stage: Stage, histories: Sequence[History], *, ends_at: datetime, steps
     size = max(1, -(-len(happenings) // steps))
     ids: dict[int, int] = {}
     helpdesk = stage.helpdesk
-    with tqdm(total=len(happenings), desc=f"{helpdesk.kind}: playing", leave=False) as bar:
+    with tqdm(
+        total=len(happenings), desc=f"{helpdesk.kind}: playing", leave=False, disable=None
+    ) as bar:
         for start in range(0, len(happenings), size):
             helpdesk.control("POST", "clock", {"freeze": True})
             for at, number, place in happenings[start : start + size]:

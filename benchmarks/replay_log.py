@@ -122,7 +122,9 @@ def replay(log: Log, scene: Scene, steps: int | None) -> Result:
 
 
 def _load(helpdesk: Helpdesk, histories: Sequence[History]) -> None:
-    with tqdm(total=len(histories), desc=f"{helpdesk.kind}: loading", leave=False) as bar:
+    with tqdm(
+        total=len(histories), desc=f"{helpdesk.kind}: loading", leave=False, disable=None
+    ) as bar:
         for start in range(0, len(histories), BATCH):
             batch = histories[start : start + BATCH]
             documents = [one.model_dump(mode="json", exclude_none=True) for one in batch]
@@ -133,7 +135,7 @@ def _load(helpdesk: Helpdesk, histories: Sequence[History]) -> None:
 def settle(stage: Stage, tickets: int, text: str) -> None:
     """Wait until deskclock knows all tickets and has nothing to do. Raises `BenchmarkError`."""
     latest, since = None, time.monotonic()
-    with tqdm(total=tickets, desc=text, leave=False) as bar:
+    with tqdm(total=tickets, desc=text, leave=False, disable=None) as bar:
         while True:
             seen = stage.progress()
             if _is_settled(stage, seen, tickets):

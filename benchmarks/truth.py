@@ -63,7 +63,15 @@ class Reader:
         """The tickets with these ids, in the same order."""
         one = self._zendesk if self._helpdesk.kind == "zendesk" else self._freshdesk
         with ThreadPoolExecutor(_CALLERS) as pool:
-            return list(tqdm(pool.map(one, ids), total=len(ids), desc="reading back", leave=False))
+            return list(
+                tqdm(
+                    pool.map(one, ids),
+                    total=len(ids),
+                    desc="reading back",
+                    leave=False,
+                    disable=None,
+                )
+            )
 
     def _get(self, path: str) -> Any:
         if not hasattr(self._local, "session"):
