@@ -1,5 +1,6 @@
 """The record: what was decided and done for a ticket, a line each, and how it stands now."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -17,6 +18,8 @@ FAILED = "failed"
 PARKED = "parked"
 GONE = "gone"
 
+AS_WRITTEN = "as_written"  #: code of the lines that say what stands otherwise in the helpdesk
+
 # what makes an answer a new one; `at` and the wording of the explanation do not
 ANSWER = ("policy", "severity", "class", "tier", "state", "metrics", "tags", "gaps")
 
@@ -30,13 +33,24 @@ def record(conn: Connection, account: str, ticket_id: str, kind: str, body: Any)
     )
 
 
-def keep_evaluation(conn: Connection, account: str, evaluation: Evaluation) -> None:
-    """Store the answer for showing, and record it if it differs from the one before."""
+def keep_evaluation(
+    conn: Connection, account: str, evaluation: Evaluation, remarks: Sequence[str] | None
+) -> None:
+    """Store the answer for showing, and record it if it differs from the one before.
+
+    `remarks` are what the helpdesk had to have otherwise in this write. None: nothing is written,
+    so that those of the last write hold on while the answer does.
+    """
     ticket_id, answer = evaluation.ticket.id, as_json(evaluation)
     where = (ticket.c.account == account, ticket.c.ticket_id == ticket_id)
     before = conn.scalar(select(ticket.c.evaluation).where(*where))
-    if before is None or any(before.get(name) != answer[name] for name in ANSWER):
+    is_new = before is None or any(before.get(name) != answer[name] for name in ANSWER)
+    if is_new:
         record(conn, account, ticket_id, EVALUATED, {name: answer[name] for name in ANSWER})
+    if remarks is not None:
+        answer["explanation"] += [_as_written(text) for text in remarks]
+    elif before is not None and not is_new:
+        answer["explanation"] += [one for one in before["explanation"] if one["code"] == AS_WRITTEN]
     level = evaluation.severity.level if evaluation.severity else None
     due = evaluation.next_due_at
     conn.execute(
@@ -50,6 +64,10 @@ def keep_evaluation(conn: Connection, account: str, evaluation: Evaluation) -> N
             next_due_at=due.timestamp() if due else None,
         )
     )
+
+
+def _as_written(text: str) -> dict[str, Any]:
+    return {"code": AS_WRITTEN, "text": text, "source": None}
 
 
 def keep_history(conn: Connection, account: str, ticket_id: str, body: Any) -> None:

@@ -131,7 +131,8 @@ def keep(conn: Connection, account: Account, done: Look) -> None:
     """Store what a look has shown."""
     ticket_id = done.claim.ticket_id
     evidence.keep_history(conn, account.name, ticket_id, journal.to_body(done.past))
-    evidence.keep_evaluation(conn, account.name, done.evaluation)
+    remarks = done.plan.remarks if done.plan is not None else None
+    evidence.keep_evaluation(conn, account.name, done.evaluation, remarks)
     if done.newest:
         conn.execute(
             delete(observation).where(

@@ -376,6 +376,8 @@ def test_native_mode_keeps_the_resolution_after_the_first_response(native: Desk)
     native.forget_requests()
     native.look(ticket)
     assert native.sent() == 0
+    explanation = native.row(ticket)["evaluation"]["explanation"]
+    assert [one["text"] for one in explanation if one["code"] == "as_written"] == written["remarks"]
 
 
 def test_native_mode_fills_dates_that_are_missing(native: Desk) -> None:
