@@ -1,15 +1,11 @@
 """The options that several commands share, and the settings they lead to."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from connector.settings import Settings, load_settings
 from operations import logs
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 DATA_DIR = click.option(
     "--data-dir",

@@ -126,10 +126,10 @@ class _Announcement:
         self._said = True
         for url in pages.values() if self._first else ():
             _answers(f"{url}/_sandbox/announce", post=True)
-        click.echo(_text(address, pages))
+        click.echo(_text(address, self._settings.public_url or address, pages))
 
 
-def _text(address: str, pages: dict[str, str]) -> str:
+def _text(address: str, public: str, pages: dict[str, str]) -> str:
     lines = ["", "deskclock is running."]
     if pages:
         lines += [
@@ -139,7 +139,7 @@ def _text(address: str, pages: dict[str, str]) -> str:
             "",
             *(f"  Local {kind.capitalize():<10} {url}/" for kind, url in pages.items()),
         ]
-    lines += ["", f"  Webhooks         {address}/webhooks/<account>"]
+    lines += ["", f"  Webhooks         {public}/webhooks/<account>"]
     lines += [f"  Health           {address}/readyz", "", "Ctrl-C stops everything.", ""]
     return "\n".join(lines)
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, or_, select, update
 
 from connector.engine.context import Account
+from connector.engine.rank import Rank
 from connector.errors import AccountError, RateLimited, SignInRefused
 from connector.helpdesks.base import ClockSample, Identity
 from connector.store.database import insert, now
@@ -24,8 +25,6 @@ DEFAULT_RETRY_SECONDS = 10.0  # a 429 without Retry-After
 OFFSET_SAMPLES = 20
 OFFSET_APPLIED_ABOVE_SECONDS = 2.0
 STEP_SAMPLES = 3  # so many readings that agree with each other and not with the past are a step
-
-BACKGROUND = 2  # the rank of looks that nobody waits for
 
 OK = "ok"
 HELD = "held"
@@ -234,7 +233,7 @@ def _look_again(conn: Connection, name: str, at: float, helpdesk_now: float) -> 
             ticket.c.evaluated_at > helpdesk_now + OFFSET_APPLIED_ABOVE_SECONDS,
             or_(ticket.c.look_at.is_(None), ticket.c.look_at > at),
         )
-        .values(look_at=at, rank=BACKGROUND)
+        .values(look_at=at, rank=Rank.BACKFILL)
     )
 
 

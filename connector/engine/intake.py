@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from connector.engine.queueing import statements
+from connector.engine.rank import Rank
 from connector.errors import ConnectorError, StoreError, UnreadableWebhook
 from connector.helpdesks.base import Hint
 from connector.store import tables
@@ -27,14 +27,6 @@ PATIENCE = 8.0  # seconds; the vendors hang up after 10
 RETRY_AFTER = 5.0  # seconds
 
 Key = tuple[str, str]  # account, ticket id or delivery id
-
-
-class Rank(IntEnum):
-    """What is looked at first; lower goes first."""
-
-    HINT = 0  #: a hint, or an instant at which the answer changes
-    RETRY = 1  #: a look that failed before
-    BACKFILL = 2  #: backfill, re-evaluation, reconciliation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -40,6 +40,7 @@ LINGER_SECONDS = 2.0
 JOB_PAUSE_SECONDS = 0.05  # between two looks for what is due while jobs are on their way
 BACKGROUND_EVERY = 5  # of ten passes at most eight put fresh tickets first
 HOPELESS_AFTER = 9  # failures in a row when a batch of 100 is halved down to one ticket
+FRESH_READ_SECONDS = 2.0  # what replaces a list of tags must not rest on an older read
 STALE_LOOKS = 3  # 2, 4 and 8 s; after that the older reading is what there is
 CRASHES_PARK_AT = 4  # looks that began and never ended, the last two in a batch of their own
 SINGLE_AFTER = 4  # conflicts in a row, then the ticket is written singly
@@ -137,9 +138,7 @@ class Lane:
                 return
         try:
             self._attempt(claims)
-        except (AccountError, StoreError) as error:
-            if isinstance(error, HelpdeskUnreachable) and self._isolated(claims):
-                return
+        except (AccountError, StoreError):
             self._holding.commit(lambda conn: schedule.untouched(conn, self._account.name, claims))
             raise
         except LeaseLost:
@@ -153,6 +152,13 @@ class Lane:
             self._process(claims[half:])
 
     def _attempt(self, claims: Sequence[Claim]) -> None:
+        try:
+            self._pass(claims)
+        except HelpdeskUnreachable:
+            if not self._isolated(claims):
+                raise
+
+    def _pass(self, claims: Sequence[Claim]) -> None:
         if self._helpdesk.capabilities.read_batch > 1:
             self._bulk(claims)
         else:
@@ -170,7 +176,7 @@ class Lane:
         while batches and (successes or failures < HOPELESS_AFTER):
             batch = batches.pop()
             try:
-                self._attempt(batch)
+                self._pass(batch)
                 successes += 1
             except HelpdeskUnreachable as found:
                 failures += 1
@@ -224,16 +230,19 @@ class Lane:
 
     def _single(self, claim: Claim) -> None:
         """Read, evaluate and write one ticket without a pause, where nothing is done in bulk."""
-        reading = self._read(claim.ticket_id)
+        begun, reading = self._holding.monotonic(), self._read(claim.ticket_id)
         self._holding.read_clock()
         if not isinstance(reading, Reading):
             self._failures.ticket(claim, reading)
             return
         for one in self._looks([(claim, reading)]):
-            if one.plan is None:
-                self._finish([one])
+            plan = one.plan
+            if plan is not None and self._holding.monotonic() - begun > FRESH_READ_SECONDS:
+                plan = self._helpdesk.plan(self._helpdesk.read(claim.ticket_id), one.wanted)
+            if plan is None:
+                self._finish([replace(one, plan=None)])
             else:
-                self._write_one(one, one.plan)
+                self._write_one(replace(one, plan=plan), plan)
 
     def _read(self, ticket_id: str) -> Reading | TicketError:
         try:

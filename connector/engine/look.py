@@ -26,9 +26,6 @@ class Memory:
     newest: int
 
 
-NOTHING = Memory(past=None, observations=(), newest=0)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Look:
     """One ticket of a pass."""

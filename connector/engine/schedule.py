@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, case, exists, func, or_, select, update
 
 from connector.engine import accounts
+from connector.engine.rank import Rank
 from connector.store.database import now, skip_locked
 from connector.store.tables import account as account_table
 from connector.store.tables import intent, ticket
 
-HINT, RETRY, BACKGROUND = RANKS = (0, 1, 2)
 FIRST_BACKOFF_SECONDS = 2.0
 LONGEST_BACKOFF_SECONDS = 300.0
 PARK_AFTER = 5  # failed looks in a row
@@ -87,7 +87,7 @@ def waiting(conn: Connection, account: str) -> tuple[int, float]:
 def claim(conn: Connection, account: str, size: int, *, background_first: bool) -> list[Claim]:
     """Up to `size` due tickets by rank and then by age; counts the attempt in this transaction."""
     at = now(conn)
-    order = (RETRY, BACKGROUND, HINT) if background_first else RANKS
+    order = (Rank.RETRY, Rank.BACKFILL, Rank.HINT) if background_first else tuple(Rank)
     found: list[Claim] = []
     for rank in order:
         found += _due_of(conn, account, rank, at, size - len(found))
@@ -170,7 +170,7 @@ def ended(
         .where(columns.account == account, columns.ticket_id == ticket_id)
         .values(
             look_at=case((columns.wanted == wanted, echoed), else_=at),
-            rank=HINT,
+            rank=Rank.HINT,
             attempts=0,
             not_before=0.0,
             last_error=None,
@@ -197,7 +197,7 @@ def again(
         .where(ticket.c.account == account, ticket.c.ticket_id == claimed.ticket_id)
         .values(
             not_before=now(conn) + delay,
-            rank=RETRY,
+            rank=Rank.RETRY,
             last_error=error,
             parked=_unless_hinted(claimed, parked, None),
         )
@@ -219,7 +219,7 @@ def _set(conn: Connection, account: str, ticket_id: str, **values: Any) -> None:
 def left_alone(conn: Connection, account: str, claimed: Claim, reason: str) -> None:
     """Nothing can be done for the ticket before a hint says that it has changed."""
     look_at = _unless_hinted(claimed, None, now(conn))
-    values = {"look_at": look_at, "attempts": 0, "rank": HINT, "last_error": reason}
+    values = {"look_at": look_at, "attempts": 0, "rank": Rank.HINT, "last_error": reason}
     _set(conn, account, claimed.ticket_id, **values)
 
 
@@ -236,7 +236,7 @@ def park(conn: Connection, account: str, ticket_id: str, reason: str) -> None:
 
 def conflicted(conn: Connection, account: str, ticket_id: str, pause: float) -> None:
     """Look again after `pause` seconds. A conflict is no failed attempt."""
-    _set(conn, account, ticket_id, attempts=0, rank=RETRY, not_before=now(conn) + pause)
+    _set(conn, account, ticket_id, attempts=0, rank=Rank.RETRY, not_before=now(conn) + pause)
 
 
 def untouched(conn: Connection, account: str, claims: Sequence[Claim]) -> None:

@@ -47,11 +47,6 @@ class Supervisor:
         """Ask everything to end."""
         self._stop.set()
 
-    @property
-    def stopping(self) -> bool:
-        """Whether the end has been asked for."""
-        return self._stop.is_set()
-
     def run(self, while_running: Callable[[], None] = lambda: None) -> int:
         """Run until stopped; returns the exit code. `while_running` is called between looks."""
         try:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from connector.errors import HelpdeskUnreachable
+from connector.errors import HelpdeskUnreachable, RateLimited
 from sandbox.state import Row
 from tests.engine.conftest import Desk, Opener
 
@@ -253,3 +253,43 @@ def test_a_clock_that_goes_back_has_its_verdicts_looked_at_again(desk: Desk) -> 
             desk.now_due(ticket)
             desk.drain_until_quiet()
         assert desk.row(ticket)["state"] == expected
+
+
+def test_a_limit_that_is_met_while_a_batch_is_taken_apart_blames_no_ticket(
+    zendesk: Desk,
+) -> None:
+    bad, good = zendesk.create(), [zendesk.create() for _ in range(4)]
+    poison(zendesk, bad)
+    for _ in range(2):
+        zendesk.look(bad, *good)
+    fail = zendesk.helpdesk.before
+
+    def limited(name: str, arguments: tuple[Any, ...]) -> None:
+        fail(name, arguments)
+        if name == "read_many":
+            raise RateLimited("wait", retry_after=30)
+
+    zendesk.helpdesk.before = limited
+    zendesk.look(bad, *good)
+
+    assert {zendesk.row(one)["attempts"] for one in (bad, *good)} == {0}
+
+
+def test_tags_are_never_replaced_by_what_an_old_read_showed(freshdesk: Desk) -> None:
+    """The history took three seconds, and somebody tagged the ticket meanwhile."""
+    ticket = freshdesk.create(tags=["vip"])
+    freshdesk.advance(60)
+    freshdesk.reply(ticket)
+    seconds = [0.0]
+
+    def tap(name: str, _: tuple[Any, ...]) -> None:
+        if name == "history":
+            freshdesk.edit(ticket, tags=["vip", "urgent-callback"])
+            seconds[0] += 3.0
+
+    freshdesk.helpdesk.before = tap
+    freshdesk.hint(ticket)
+    freshdesk.drain(monotonic=lambda: seconds[0])
+
+    assert seconds == [3.0]
+    assert {"vip", "urgent-callback", "sla_sev_high"} <= freshdesk.stands(ticket).tags
