@@ -5,24 +5,24 @@ equals the UTC second plus the offset."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from datetime import timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import lru_cache
-from itertools import islice
 from operator import itemgetter
 
-from mappings.instants import DAY, EPOCH
+from mappings.instants import DAY
 
 Interval = tuple[int, int]
 Stretch = tuple[int, int, int]
 
 CHUNK = 366 * DAY
 _SECOND = timedelta(seconds=1)
+_opens = itemgetter(0)
 _closes = itemgetter(1)
 
 
 def offset_at(zone: tzinfo, second: int) -> int:
     """Seconds that the wall is ahead of UTC at a UTC second."""
-    offset = (EPOCH + timedelta(seconds=second)).astimezone(zone).utcoffset()
+    offset = datetime.fromtimestamp(second, zone).utcoffset()
     if offset is None:
         raise ValueError(f"{zone!r} has no UTC offset")
     return offset // _SECOND
@@ -64,9 +64,8 @@ def instants(hours: Sequence[Interval], over: Sequence[Stretch]) -> list[Interva
     found: list[Interval] = []
     for begin, end, offset in over:
         first, last = begin + offset, end + offset
-        for opens, closes in islice(hours, bisect_right(hours, first, key=_closes), None):
-            if opens >= last:
-                break
+        shown = slice(bisect_right(hours, first, key=_closes), bisect_left(hours, last, key=_opens))
+        for opens, closes in hours[shown]:
             start = max(opens, first) - offset
             if found and found[-1][1] == start:
                 start = found.pop()[0]
