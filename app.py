@@ -1,6 +1,7 @@
 """The wiring: settings -> store -> helpdesks -> engine -> Flask. The only reader of the clock."""
 
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -11,17 +12,23 @@ from flask import Flask
 from sqlalchemy import Connection
 
 from connector.engine import accounts as engine_accounts
+from connector.engine import policies
 from connector.engine.context import Account
 from connector.engine.intake import Intake
+from connector.engine.messenger import Messenger, Receiver
+from connector.engine.policies import Choice, as_written, refuse_inherited
 from connector.errors import SettingsError
-from connector.helpdesks import available, open_helpdesk
-from connector.helpdesks.base import Hint
+from connector.helpdesks import available, open_helpdesk, wants_of
+from connector.helpdesks.base import Helpdesk, Hint
+from connector.http import Poster
 from connector.runners.embedded import Worker
 from connector.settings import AccountSettings, Settings, load_accounts
 from connector.store.database import Database
+from connector.store.documents import Contract, Source, find_contracts, find_policy, text_of
 from connector.store.migrate import upgrade
+from mappings.assignment import Assignment
 from mappings.document.fields import parse_fields
-from mappings.document.policy import load_policy
+from mappings.document.reading import DocumentError, Problem
 from mappings.errors import MappingError
 from mappings.field_mapping import FieldMapping
 from mappings.policy import Policy
@@ -50,7 +57,7 @@ def create_app(settings: Settings) -> Flask:
         own_user_id = ourselves.user_id(account) if hint.actor_id is not None else None
         intake.submit(account, hint, own_user_id)
 
-    doors = {name: one.helpdesk for name, one in served.items()}
+    doors = {name: one.account.helpdesk for name, one in served.items()}
     app.register_blueprint(receiver.blueprint(doors, accept, settings.webhook_max_bytes))
     app.register_blueprint(health.blueprint(database))
     return app
@@ -78,13 +85,19 @@ def create_worker(settings: Settings) -> Worker:
     """The worker process on this machine. Raises `SettingsError`."""
     database = Database(settings.database)
     upgrade(database)
-    served = open_accounts(settings)
+    opened = open_accounts(settings)
 
     def register(conn: Connection) -> None:
-        for one in served.values():
-            engine_accounts.register(conn, one.name, one.kind)
+        for one in opened.values():
+            engine_accounts.register(conn, one.account.name, one.account.kind)
 
     database.run(register)
+    served = {
+        name: one.serving(policies.take_in(database, one.account, one.choices))
+        for name, one in opened.items()
+    }
+    for account in served.values():
+        refuse_inherited(account)
     if not served:
         log.warning("no accounts", looked_for=str(settings.config.absolute()))
     if database.path is not None:  # SQLite: the lock on the data dir makes us the only worker
@@ -95,41 +108,148 @@ def create_worker(settings: Settings) -> Worker:
         threads=settings.worker_threads,
         poll_seconds=settings.poll_seconds,
         clock_check_seconds=settings.clock_check_seconds,
+        messenger=_messenger(database, opened),
     )
 
 
-def open_accounts(settings: Settings) -> dict[str, Account]:
-    """The accounts of the configuration, wired. Raises `SettingsError` naming what is wrong."""
-    opened, problems = {}, []
+def _messenger(database: Database, opened: Mapping[str, "Opened"]) -> Messenger | None:
+    """What tells of escalations; None where nobody is to be told."""
+    receivers = {name: one.receiver for name, one in opened.items() if one.receiver is not None}
+    return Messenger(database, receivers, Poster()) if receivers else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opened:
+    """An account as its settings and files describe it today; it makes no call by itself."""
+
+    account: Account
+    choices: tuple[Choice, ...]
+    #: who is told of its escalations; None: nobody
+    receiver: Receiver | None
+    #: its helpdesk, opened so that it reads what these policies need beyond the ticket
+    connect: Callable[[Sequence[Assignment]], Helpdesk]
+
+    def serving(self, account: Account) -> Account:
+        """The account with all the versions it has had, and a helpdesk that fits them."""
+        return replace(account, helpdesk=self.connect(account.assignments))
+
+
+def open_accounts(settings: Settings) -> dict[str, Opened]:
+    """The accounts of the configuration, wired.
+
+    Raises `SettingsError` with everything that is wrong in any of their files.
+    """
+    opened: dict[str, Opened] = {}
+    contracts, found = find_contracts(settings.data_dir)
+    problems = dict.fromkeys(map(str, found))
     for name, account in load_accounts(settings.config).items():
         try:
-            opened[name] = open_account(account, settings)
+            opened[name] = open_account(account, settings, contracts)
+        except DocumentError as error:  # says itself where; several accounts may share the file
+            problems.update(dict.fromkeys(map(str, error.problems)))
         except (SettingsError, MappingError) as error:
-            problems.append(f"account {name}: {error}")
+            problems[f"account {name}: {error}"] = None
     if problems:
         raise SettingsError("\n".join(problems))
     return opened
 
 
-def open_account(account: AccountSettings, settings: Settings) -> Account:
-    """One account, wired to its helpdesk and its policy. Raises `SettingsError`, `MappingError`."""
+def open_one(settings: Settings, name: str) -> Opened:
+    """One account of the configuration by its name. Raises `SettingsError`, `MappingError`."""
+    account = account_named(settings, name)
+    contracts, problems = find_contracts(settings.data_dir)
+    if problems:
+        raise DocumentError(problems)
+    return open_account(account, settings, contracts)
+
+
+def account_named(settings: Settings, name: str) -> AccountSettings:
+    """The settings of an account. Raises `SettingsError` for one that there is not."""
+    known = load_accounts(settings.config)
+    if name not in known:
+        names = ", ".join(sorted(known)) or "none"
+        raise SettingsError(f"account '{name}' is not in {settings.config}; known: {names}")
+    return known[name]
+
+
+def open_account(
+    account: AccountSettings, settings: Settings, contracts: Sequence[Contract]
+) -> Opened:
+    """One account, wired to its helpdesk and its policies.
+
+    Raises `SettingsError` and `MappingError`.
+    """
     mapping = field_mapping(account.helpdesk, account.fields)
-    policy = named_policy(
-        account.policy, settings.data_dir, time_zone=account.time_zone, prefix=account.prefix
-    )
+    choices = _choices(account, settings.data_dir, contracts, mapping)
     if not account.webhook.secrets:
         log.warning(
             "no webhook secret: every delivery will be refused", account=account.name,
             advice="add webhook: {secrets: [...]} to the account",
         )  # fmt: skip
-    return Account(
+
+    def connect(assignments: Sequence[Assignment]) -> Helpdesk:
+        return open_helpdesk(account, mapping, now=now, wants=wants_of(assignments))
+
+    assignments = as_written(choices)
+    wired = Account(
         name=account.name,
         kind=account.helpdesk,
-        helpdesk=open_helpdesk(account, mapping, now=now),
-        policy=policy,
+        helpdesk=connect(assignments),
+        assignments=assignments,
         mode=account.mode,
-        own_tags=own_tags([policy], account.prefix),
+        own_tags=own_tags([one.policy for one in choices], account.prefix),
+        prefix=account.prefix,
+        notifies=account.notify is not None,
     )
+    refuse_inherited(wired)
+    return Opened(account=wired, choices=choices, receiver=_receiver(account), connect=connect)
+
+
+def _receiver(account: AccountSettings) -> Receiver | None:
+    """Who is told of an account's escalations; nobody is of what is only computed."""
+    if account.notify is None or account.mode == "shadow":
+        return None
+    return Receiver(url=account.notify.url.get_secret_value(), keys=account.notify.keys)
+
+
+def _choices(
+    account: AccountSettings,
+    data_dir: Path,
+    contracts: Sequence[Contract],
+    mapping: FieldMapping,
+) -> tuple[Choice, ...]:
+    """The policies of an account in the order in which they are tried."""
+    problems = dict.fromkeys(one.problem(mapping.inputs) for one in account.choices)
+    wrong = [one for one in problems if one is not None]
+    if wrong:
+        raise SettingsError("\n".join(wrong))
+    loaded: dict[str, tuple[Source, Policy]] = {}
+    broken: list[Problem] = []
+    for name in dict.fromkeys(one.policy for one in account.choices):
+        try:
+            loaded[name] = find_policy(
+                name, data_dir, contracts, time_zone=account.time_zone, prefix=account.prefix
+            )
+        except DocumentError as error:
+            broken.extend(error.problems)
+    if broken:
+        raise DocumentError(broken)
+    _refuse_namesakes(loaded)
+    return tuple(
+        Choice(when=one.condition, policy=loaded[one.policy][1], source=loaded[one.policy][0])
+        for one in account.choices
+    )
+
+
+def _refuse_namesakes(loaded: Mapping[str, tuple[Source, Policy]]) -> None:
+    """Versions are kept by the policy's id, so that no two files may share one."""
+    files_of: dict[str, str] = {}
+    for source, policy in loaded.values():
+        other = files_of.setdefault(policy.id, source.file)
+        if other != source.file:
+            raise SettingsError(
+                f"{other} and {source.file} both say 'policy: {policy.id}'; give one another name"
+            )
 
 
 def field_mapping(kind: str, path: Path | None) -> FieldMapping:
@@ -138,42 +258,9 @@ def field_mapping(kind: str, path: Path | None) -> FieldMapping:
         known = ", ".join(available())
         raise SettingsError(f"helpdesk '{kind}' is unknown; known: {known}")
     if path is not None:
-        mapping = parse_fields(_text(path), str(path))
+        mapping = parse_fields(text_of(path), str(path))
         if mapping.helpdesk != kind:
             raise SettingsError(f"{path}: is a mapping for {mapping.helpdesk}, not for {kind}")
         return mapping
     default = files("mappings") / "fields" / f"{kind}.yaml"
     return parse_fields(default.read_text(encoding="utf-8"), f"fields/{kind}.yaml")
-
-
-def named_policy(
-    name: str, data_dir: Path, *, time_zone: str | None, prefix: str = "sla_"
-) -> Policy:
-    """A policy by its name (the data dir comes before what is shipped) or by its file."""
-    text, file = _policy_text(name, data_dir)
-    return load_policy(text, file, time_zone=time_zone, prefix=prefix)
-
-
-def _policy_text(name: str, data_dir: Path) -> tuple[str, str]:
-    if name.endswith((".yaml", ".yml")) or "/" in name:
-        return _text(Path(name)), name
-    own = data_dir / "policies" / f"{name}.yaml"
-    if own.is_file():
-        return _text(own), str(own)
-    shipped = files("mappings") / "policies" / f"{name}.yaml"
-    with suppress(FileNotFoundError):
-        return shipped.read_text(encoding="utf-8"), f"policies/{name}.yaml"
-    known = sorted(
-        one.name.removesuffix(".yaml") for one in (files("mappings") / "policies").iterdir()
-    )
-    raise SettingsError(
-        f"policy '{name}' was not found; looked for {own} and among the shipped ones: "
-        f"{', '.join(known)}"
-    )
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read: {error}") from None

@@ -3,10 +3,13 @@
 import click
 
 from commands.evaluate import evaluate
+from commands.exceptions import except_
 from commands.explain import explain
 from commands.hours import hours
+from commands.lint import lint
 from commands.run import run
 from commands.sandbox import sandbox
+from commands.schema import schema
 from commands.serve import web, worker
 from connector.errors import ConnectorError
 from mappings.errors import MappingError
@@ -29,7 +32,7 @@ def deskclock() -> None:
     """Service levels for Zendesk and Freshdesk, as your own support policy promises them."""
 
 
-for command in (run, web, worker, sandbox, evaluate, explain, hours):
+for command in (run, web, worker, sandbox, evaluate, explain, except_, hours, lint, schema):
     deskclock.add_command(command)
 
 

@@ -2,42 +2,38 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
-from app import field_mapping, named_policy, now
+from app import field_mapping, now
+from commands.options import instant
 from connector.helpdesks import available, translator
 from connector.settings import load_settings
+from connector.store.documents import find_contracts, find_policy, is_file
 from mappings.answer import as_json
+from mappings.document.reading import DocumentError
 from mappings.errors import MappingError
 from mappings.evaluate import evaluate as evaluate_ticket
 from mappings.field_mapping import FieldMapping
 from mappings.policy import Policy
 
 
-def _instant(_context: object, _parameter: object, value: str | None) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise click.BadParameter(
-            f"'{value}' is no instant; write it with its offset, such as 2026-03-06T17:45:00Z"
-        )
-    return found.astimezone(UTC)
-
-
 @click.command()
 @click.option("--policy", required=True, help="Name of a policy, or its file.")
 @click.option("--helpdesk", required=True, help="Whose JSON it is: zendesk or freshdesk.")
 @click.option("--fields", type=click.Path(dir_okay=False, path_type=Path), help="Field mapping.")
+@click.option(
+    "--contract",
+    "contracts",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    help="Contract file, beside the shipped ones; may be given several times.",
+)
 @click.option("--time-zone", help="IANA zone for calendars whose document names none.")
-@click.option("--at", callback=_instant, help="The instant to judge at (default: now).")
+@click.option("--at", callback=instant, help="The instant to judge at (default: now).")
 @click.option("--jsonl", is_flag=True, help="JSON lines out; a bad line gives an error line.")
 @click.argument("file", type=click.File(encoding="utf-8", errors="replace"), default="-")
 @click.pass_context
@@ -46,6 +42,7 @@ def evaluate(
     policy: str,
     helpdesk: str,
     fields: Path | None,
+    contracts: tuple[Path, ...],
     time_zone: str | None,
     at: datetime | None,
     jsonl: bool,
@@ -55,16 +52,28 @@ def evaluate(
 
     One object, an array, or JSON lines. Zendesk: {"ticket": …} with metric_sets, audits, comments,
     organizations and users beside it. Freshdesk: a ticket with stats, conversations, company.
+
+    A policy named by its name comes with the contracts under the data dir, as it does for a running
+    deskclock; one named by its file comes with the shipped and the given contracts alone.
     """
     if helpdesk not in available():
         raise click.UsageError(f"--helpdesk {helpdesk}: known are {', '.join(available())}")
-    chosen = named_policy(policy, load_settings().data_dir, time_zone=time_zone)
+    chosen = _policy(policy, contracts, time_zone)
     mapping = field_mapping(helpdesk, fields)
     judge = _Judge(chosen, mapping, at)
     if jsonl:
         context.exit(_lines(file, judge))
     answers, single = _all(file.read(), judge)
     click.echo(json.dumps(answers[0] if single else answers, indent=2))
+
+
+def _policy(name: str, given: Iterable[Path], time_zone: str | None) -> Policy:
+    data_dir = load_settings().data_dir
+    contracts, problems = find_contracts(None if is_file(name) else data_dir, given)
+    if problems:
+        raise DocumentError(problems)
+    _, policy = find_policy(name, data_dir, contracts, time_zone=time_zone)
+    return policy
 
 
 class _Judge:

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import click
 
-from app import open_account
+from app import open_one
 from commands.options import CONFIG, DATA_DIR, process_settings
 from connector.engine.explaining import explain_ticket
-from connector.errors import SettingsError
-from connector.settings import load_accounts
+from connector.engine.policies import as_recorded
 from connector.store.database import Database
 from connector.store.migrate import upgrade
 from mappings.answer import as_json
@@ -30,13 +29,11 @@ def explain(
     Nothing is written, neither to the helpdesk nor to the database.
     """
     settings = process_settings(data_dir=data_dir, config=config)
-    known = load_accounts(settings.config)
-    if account not in known:
-        names = ", ".join(sorted(known)) or "none"
-        raise SettingsError(f"account '{account}' is not in {settings.config}; known: {names}")
+    opened = open_one(settings, account)
     database = Database(settings.database)
     upgrade(database)
-    found = explain_ticket(database, open_account(known[account], settings), ticket)
+    served = opened.serving(as_recorded(database, opened.account, opened.choices))
+    found = explain_ticket(database, served, ticket)
     if as_json_text:
         click.echo(json.dumps(as_json(found), indent=2))
     else:

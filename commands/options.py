@@ -1,11 +1,15 @@
 """The options that several commands share, and the settings they lead to."""
 
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from connector.settings import Settings, load_settings
 from operations import logs
+
+LAST_YEAR = 2100  # of those for which calendars are computed
 
 DATA_DIR = click.option(
     "--data-dir",
@@ -25,3 +29,17 @@ def process_settings(**given: object) -> Settings:
     settings = load_settings(**given)
     logs.configure(settings.log_format, settings.log_level)
     return settings
+
+
+def instant(_context: object, _parameter: object, value: str | None) -> datetime | None:
+    """The instant of an option, UTC; for click."""
+    if value is None:
+        return None
+    with suppress(ValueError, OverflowError):
+        found = datetime.fromisoformat(value)
+        if found.tzinfo is not None and 1970 <= (at := found.astimezone(UTC)).year <= LAST_YEAR:
+            return at
+    raise click.BadParameter(
+        f"'{value}' is no instant from 1970 to {LAST_YEAR}; write it with its offset, such as "
+        "2026-03-06T17:45:00Z"
+    )

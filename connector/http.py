@@ -226,6 +226,51 @@ class Session:
             raise _Failed(WriteConflict(message), repeat=True)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Posted:
+    """How a message to a receiver that is no helpdesk was answered."""
+
+    #: None: no answer
+    status: int | None
+    #: seconds to wait, where the receiver said so
+    retry_after: float | None
+    #: how it ended, in words that hold no address: it may be a secret
+    reason: str
+
+
+class Poster:
+    """Posts messages that are signed as they are. Nothing is repeated, no redirect is followed."""
+
+    def __init__(self) -> None:
+        self._http = _new_http()
+
+    def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
+        """Send one message; every failure is an answer too."""
+        try:
+            with self._http.post(
+                url,
+                data=body,
+                headers=dict(headers),
+                auth=_Header(None),
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                allow_redirects=False,
+                stream=True,  # what it answers beside its status is not read
+            ) as response:
+                return _posted(response)
+        except requests.RequestException as error:
+            reason = f"no answer ({type(error).__name__})"
+            return Posted(status=None, retry_after=None, reason=reason)
+
+
+def _posted(response: requests.Response) -> Posted:
+    redirect = ", a redirect, which is not followed" if response.is_redirect else ""
+    return Posted(
+        status=response.status_code,
+        retry_after=_retry_after(response.headers),
+        reason=f"answered {response.status_code}{redirect}",
+    )
+
+
 _REFUSED = {
     401: "{call}: the credentials are refused (401)",
     403: "{call}: refused (403); the user lacks a role or the client a scope",

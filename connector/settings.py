@@ -1,17 +1,30 @@
 """Everything that can be configured: `DESKCLOCK_*` settings and the accounts of deskclock.yaml."""
 
+import difflib
 import ipaddress
 import os
 import re
-from collections.abc import Iterator
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from connector.errors import SettingsError
+from mappings.assignment import KNOWN_FACTS
+from mappings.conditions import EVERY_TICKET, Condition, same_word
+from mappings.document.condition_form import ConditionText
+from mappings.document.policy import WORDS
 from mappings.document.reading import (
     Document,
     DocumentError,
@@ -21,11 +34,13 @@ from mappings.document.reading import (
     validate,
 )
 from mappings.document.zones import zone_named
+from mappings.severity import SEVERITY
 
 ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 MARKED = re.compile("\ue000([^\ue001]*)\ue001")
+WHSEC = "whsec_"
 PREFIX = re.compile(r"[a-z][a-z0-9]{0,15}_")
 
 
@@ -125,6 +140,104 @@ class Webhook(Document):
         return value
 
 
+class Notify(Document):
+    """Who is told of steps of escalation ladders: a receiver of Standard Webhooks."""
+
+    #: where messages are posted; https, or http on this machine
+    url: SecretStr
+    #: keys, each "whsec_" and base64; every message is signed with each of them
+    secrets: Annotated[tuple[SecretStr, ...], Field(min_length=1)]
+
+    @field_validator("url")
+    @classmethod
+    def _safe_url(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        parts = urlsplit(url)
+        if parts.username or parts.password:
+            raise ValueError("leave user and password out of the url; the signature is the proof")
+        if not (parts.scheme == "https" and parts.hostname) and not _is_loopback(url):
+            raise ValueError("give an address that begins with https://")
+        return value
+
+    @field_validator("secrets")
+    @classmethod
+    def _are_keys(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for one in value:
+            if not 24 <= len(_key(one)) <= 64:
+                raise ValueError(
+                    "a secret is 'whsec_' and the base64 of 24 to 64 random bytes; make one: "
+                    "echo whsec_$(openssl rand -base64 32)"
+                )
+        return value
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The secrets as the keys that sign."""
+        return tuple(map(_key, self.secrets))
+
+
+def _key(secret: SecretStr) -> bytes:
+    """The key in a secret; nothing where it is none."""
+    text = secret.get_secret_value().strip()
+    if not text.startswith(WHSEC):
+        return b""
+    try:
+        return b64decode(text.removeprefix(WHSEC), validate=True)
+    except ValueError:
+        return b""
+
+
+class PolicyChoice(Document):
+    """A policy, and the tickets that it is for."""
+
+    #: None: for every ticket
+    when: ConditionText | None = None
+    policy: Annotated[str, Field(min_length=1)]
+    _place: str = PrivateAttr(default="")
+
+    @property
+    def place(self) -> str:
+        """File, line and column of the condition, or of the policy's name; empty: not from one."""
+        return self._place
+
+    @property
+    def condition(self) -> Condition:
+        """The condition; without one it always holds."""
+        return self.when or EVERY_TICKET
+
+    @field_validator("when")
+    @classmethod
+    def _possible(cls, value: Condition | None) -> Condition | None:
+        tests = value.all_tests() if value is not None else ()
+        for test in tests:
+            if test.fact == SEVERITY:
+                raise ValueError(
+                    "the severity is decided by the policy, so it can choose none; "
+                    "use the priority or a mapped input"
+                )
+            words = [one.value for one in WORDS.get(test.fact, ())]
+            known = {same_word(word) for word in words} | {""}
+            for given in test.values if test.fact in KNOWN_FACTS and words else ():
+                if same_word(given) not in known:
+                    raise ValueError(
+                        f"{test.fact} '{given}' does not exist; known: {', '.join(sorted(words))}"
+                    )
+        return value
+
+    def problem(self, inputs: Iterable[str]) -> str | None:
+        """What in the condition no ticket can ever have; `inputs` are those that are mapped."""
+        known = {*KNOWN_FACTS, *inputs} - {SEVERITY}
+        unknown = sorted(self.condition.facts() - known)
+        if not unknown:
+            return None
+        near = difflib.get_close_matches(unknown[0], sorted(known), 1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        return (
+            f"{self.place}: E when: '{unknown[0]}' is not known before a policy is chosen; "
+            f"{hint}known: {', '.join(sorted(known))}"
+        )
+
+
 class AccountSettings(Document):
     """One account on one helpdesk."""
 
@@ -135,15 +248,53 @@ class AccountSettings(Document):
     base_url: str | None = None
     sign_in: SignIn
     webhook: Webhook = Webhook()
-    policy: str
+    #: the policy of every ticket; or `policies`
+    policy: Annotated[str, Field(min_length=1)] | None = None
+    #: the first whose condition holds judges a ticket; the last has none
+    policies: tuple[PolicyChoice, ...] = ()
     #: IANA zone for calendars whose document names none
     time_zone: str | None = None
     mode: Literal["shadow", "own_fields", "native"] = "shadow"
     prefix: str = "sla_"
     #: field mapping file; the helpdesk's default when empty
     fields: Path | None = None
+    #: who is told of steps of escalation ladders; None: as the file says for all accounts
+    notify: Notify | None = None
     #: ids of users that are robots: their replies are no responses
     robots: tuple[str, ...] = ()
+
+    _place: str = PrivateAttr(default="")
+
+    @property
+    def place(self) -> str:
+        """File, line and column of the account; empty when it was not read from a file."""
+        return self._place
+
+    @property
+    def choices(self) -> tuple[PolicyChoice, ...]:
+        """The policies in the order in which they are tried."""
+        return self.policies if self.policy is None else (self._only,)
+
+    @property
+    def _only(self) -> PolicyChoice:
+        only = PolicyChoice(policy=self.policy or "")
+        only._place = self._place
+        return only
+
+    @field_validator("policies")
+    @classmethod
+    def _last_is_for_all(cls, value: tuple[PolicyChoice, ...]) -> tuple[PolicyChoice, ...]:
+        for number, one in enumerate(value, start=1):
+            if number < len(value) and not one.condition.tests:
+                raise ValueError(
+                    f"entry {number} has no condition, so the ones after it never apply; "
+                    "give it a 'when', or make it the last"
+                )
+        if value and value[-1].condition.tests:
+            raise ValueError(
+                "the last entry must have no 'when', so that every ticket has a policy"
+            )
+        return value
 
     @field_validator("time_zone")
     @classmethod
@@ -182,6 +333,11 @@ class AccountSettings(Document):
     def _one_address(self) -> "AccountSettings":
         if (self.subdomain is None) == (self.base_url is None):
             raise ValueError("give 'subdomain', such as 'acme' (or 'base_url' for a sandbox)")
+        if (self.policy is None) == (not self.policies):
+            raise ValueError(
+                "give 'policy', such as 'user-support', or 'policies', a list of which each has "
+                "'when' and 'policy' and the last 'policy' alone"
+            )
         if self.mode == "native" and self.helpdesk != "freshdesk":
             raise ValueError("mode 'native' exists on Freshdesk only; use 'own_fields'")
         return self
@@ -190,6 +346,8 @@ class AccountSettings(Document):
 class Accounts(Document):
     """The file deskclock.yaml."""
 
+    #: for the accounts that name none of their own
+    notify: Notify | None = None
     accounts: dict[str, AccountSettings]
 
     @field_validator("accounts")
@@ -201,6 +359,13 @@ class Accounts(Document):
                     f"'{name}' is no account name; use a-z, 0-9 and -, such as 'acme-zendesk'"
                 )
         return {name: one.model_copy(update={"name": name}) for name, one in value.items()}
+
+    def complete(self) -> dict[str, AccountSettings]:
+        """The accounts, each with what the file says for all of them."""
+        return {
+            name: one.model_copy(update={"notify": one.notify or self.notify})
+            for name, one in self.accounts.items()
+        }
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -235,14 +400,28 @@ def load_accounts(path: Path) -> dict[str, AccountSettings]:
         data = parse_yaml(VARIABLE.sub("\ue000\\1\ue001", text), str(path))
         problems = list(_expand(data, str(path)))
         try:
-            accounts = validate(Accounts, data, str(path)).accounts
+            accounts = validate(Accounts, data, str(path)).complete()
         except DocumentError as error:
             raise DocumentError([*problems, *error.problems]) from None
         if problems:
             raise DocumentError(problems)
+        _place_all(accounts, data, str(path))
         return accounts
     except DocumentError as error:
         raise SettingsError(str(error)) from None
+
+
+def _place_all(accounts: Mapping[str, AccountSettings], data: Any, file: str) -> None:
+    """Tell each account and each choice where it stands, for what is found wrong later."""
+    for name, one in accounts.items():
+        one._place = _place(data, file, ("accounts", name, "policy"))
+        for number, choice in enumerate(one.policies):
+            choice._place = _place(data, file, ("accounts", name, "policies", number, "when"))
+
+
+def _place(data: Any, file: str, path: tuple[str | int, ...]) -> str:
+    line, column = locate(data, path)
+    return f"{file}:{line}:{column}"
 
 
 def _expand(data: Any, file: str) -> Iterator[Problem]:

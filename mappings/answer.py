@@ -1,14 +1,15 @@
 """The forms in which an evaluation leaves: the JSON of interfaces.md and one line for a field."""
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
 from textwrap import shorten
 from typing import Any
 
 from mappings.clock import State
 from mappings.evaluate import Evaluation, MetricResult
-from mappings.explain import moment, named, text, utc
+from mappings.explain import Reason, reasons, restored, stored, text, utc
 from mappings.policy import Metric
+from mappings.sentences import moment, named
 from mappings.severity import SEVERITY
 
 LINE_LIMIT = 250  # characters; the shortest limit that a vendor's one-line text field may have
@@ -16,14 +17,44 @@ LINE_LIMIT = 250  # characters; the shortest limit that a vendor's one-line text
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
     """The evaluation as interfaces.md shows it; names are only ever added."""
+    document, zone = evaluation.policy.document, evaluation.policy.zone
+    explanation = [_told(reason, document, zone) for reason in reasons(evaluation)]
+    return {**_answer(evaluation), "explanation": explanation}
+
+
+def as_record(evaluation: Evaluation) -> dict[str, Any]:
+    """The evaluation for storing: the explanation in codes and figures, without words."""
+    return {
+        **_answer(evaluation),
+        "explanation": [stored(reason) for reason in reasons(evaluation)],
+    }
+
+
+def told(record: Mapping[str, Any], zone: tzinfo) -> list[dict[str, Any]]:
+    """The explanation of a record in sentences, with instants in `zone`."""
+    document = record["policy"]["document"]
+    return [_told(restored(body), document, zone) for body in record["explanation"]]
+
+
+def _told(reason: Reason, document: str, zone: tzinfo) -> dict[str, Any]:
+    document = f"contract {reason.contract}" if reason.contract else document
+    source = f"{document}#{reason.source}" if reason.source else None
+    return {"code": reason.code, "text": text(reason, zone), "source": source}
+
+
+def _answer(evaluation: Evaluation) -> dict[str, Any]:
     severity = evaluation.severity
     level = severity.level if severity else None
     return {
         "ticket_id": evaluation.ticket.id,
-        "policy": {"id": evaluation.policy.id, "version": evaluation.policy.version},
+        "policy": {
+            "id": evaluation.policy.id,
+            "version": evaluation.policy.version,
+            "document": evaluation.policy.document,
+        },
         "at": utc(evaluation.at),
         "severity": {"id": level.id, "by": severity.by} if severity and level else None,
-        "entitlement": None,
+        "entitlement": _entitlement(evaluation),
         "class": evaluation.ticket.ticket_class.value,
         "channel": evaluation.ticket.channel.value,
         "tier": evaluation.tier,
@@ -33,14 +64,25 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
         "next_due_at": _instant(evaluation.next_due_at),
         "next_change_at": _instant(evaluation.next_change_at),
         "gaps": list(evaluation.gaps),
-        "explanation": list(_explanation(evaluation)),
+    }
+
+
+def _entitlement(evaluation: Evaluation) -> dict[str, Any] | None:
+    terms = evaluation.terms
+    if not terms.plans and terms.contract is None:
+        return None
+    return {
+        "plan": terms.plans[0] if terms.plans else None,
+        "plans": list(terms.plans),
+        "contract": terms.contract.id if terms.contract else None,
+        "assumed": terms.is_default,
     }
 
 
 def one_line(evaluation: Evaluation) -> str:
     """The answer in one line. It changes only when the answer does: no relative times."""
     if not evaluation.metrics:
-        exempt = next((r for r in evaluation.reasons if r.code == "exempt"), None)
+        exempt = next((r for r in reasons(evaluation) if r.code == "exempt"), None)
         why = text(exempt, evaluation.policy.zone) if exempt else "No service level applies."
         return shorten(f"{evaluation.policy.id}: {why}", LINE_LIMIT, placeholder=" …")
     level = evaluation.severity.level if evaluation.severity else None
@@ -80,13 +122,6 @@ def _metric(result: MetricResult) -> dict[str, Any]:
         "paused": [[utc(start), _instant(end)] for start, end in outcome.paused],
         "governed_by": result.promise.governed_by,
     }
-
-
-def _explanation(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
-    for reason in evaluation.reasons:
-        sentence = text(reason, evaluation.policy.zone)
-        source = f"{evaluation.policy.document}#{reason.source}" if reason.source else None
-        yield {"code": reason.code, "text": sentence, "source": source}
 
 
 def _instant(at: datetime | None) -> str | None:

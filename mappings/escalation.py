@@ -1,31 +1,54 @@
-"""Tiers: how far up a ticket has come. A tier never falls while the ticket lives."""
+"""Escalation: how far up a ticket has come, by tiers that never fall and by ladders of steps."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
 
-from mappings.clock import State
-from mappings.policy import Policy, Tier
+from mappings.clock import Course, Outcome, State, moved, shared
+from mappings.conditions import Operator
+from mappings.policy import Metric, Policy, Step, Tier
 from mappings.severity import ONE_SECOND, Facts
 from mappings.ticket import Ticket
 
 TIER = "tier"  #: the mapped input in which an agent sets a tier
+RESOLUTION = Metric.RESOLUTION.value  #: as a fact: the state of the resolution
 LOWEST = 1
 HIGHEST = 3
+_LATE = frozenset({State.AT_RISK, State.BREACHED, State.OVERDUE})
 
-StateAt = Callable[[Ticket, datetime], State | None]
+
+class Look(Protocol):
+    """A ticket as it stood at an instant."""
+
+    @property
+    def facts(self) -> Facts:
+        """What conditions may ask of it."""
+
+    def resolution_state(self) -> State | None:
+        """The state of its resolution; None where none is promised."""
+
+
+def asks_only_for_lateness(policy: Policy) -> bool:
+    """Whether all that a tier asks of the resolution is that it is at risk or worse."""
+    conditions = [condition for one in policy.tiers for condition in one.any]
+    tests = [test for one in conditions for test in one.all_tests() if test.fact == RESOLUTION]
+    return all(
+        test.operator in (Operator.IS, Operator.WITHIN) and _LATE.issuperset(test.values)
+        for test in tests
+    )
 
 
 def tier(
-    ticket: Ticket, policy: Policy, now: datetime, resolution_at: StateAt
+    ticket: Ticket, policy: Policy, now: datetime, look: Callable[[datetime], Look]
 ) -> tuple[int, Tier | None]:
     """The highest tier reached so far, and the rule that led there (None: the lowest, or an agent).
 
-    `resolution_at` gives the resolution's state at an instant.
+    `look` gives the ticket as it stood at an instant.
     """
     best, rule = LOWEST, None
     for at in _looks(ticket, now):
-        seen = ticket.as_of(at)
-        found, by = _reached(seen, policy, at, resolution_at)
+        found, by = _reached(look(at), policy)
         if found > best:
             best, rule = found, by
         if best == HIGHEST:
@@ -48,18 +71,49 @@ def _looks(ticket: Ticket, now: datetime) -> list[datetime]:
     return sorted(looks)
 
 
-def _reached(
-    ticket: Ticket, policy: Policy, at: datetime, resolution_at: StateAt
-) -> tuple[int, Tier | None]:
-    facts = Facts(
-        ticket=ticket,
-        policy=policy,
-        at=at,
-        extra={"resolution": lambda: resolution_at(ticket, at) or ""},
-    )
-    assessed = ticket.value_at(TIER, at) or ""
+def _reached(look: Look, policy: Policy) -> tuple[int, Tier | None]:
+    facts = look.facts
+
+    def told(name: str) -> str | None:
+        return (look.resolution_state() or "") if name == RESOLUTION else facts(name)
+
+    assessed = facts.ticket.value_at(TIER, facts.at) or ""
     best, rule = (int(assessed) if assessed in ("1", "2", "3") else LOWEST), None
-    for one in policy.tiers:
-        if one.tier > best and any(condition.holds(facts) for condition in one.any):
+    for one in policy.tiers_for(told):
+        if one.tier > best:
             best, rule = one.tier, one
     return best, rule
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Climb:
+    """A step of a ladder and the instant at which the ticket reaches it."""
+
+    step: Step
+    metric: Metric
+    at: datetime
+
+
+def climbs(
+    policy: Policy, metric: Metric, course: Course, outcome: Outcome, facts: Facts
+) -> Iterator[Climb]:
+    """The steps on one metric's clock, reached or to come; none while the instant is not known."""
+    for step in policy.steps:
+        if step.metric in (None, metric) and step.when.holds(facts):
+            at = _instant(step, course, outcome)
+            if at is not None:
+                yield Climb(step=step, metric=metric, at=at)
+
+
+def _instant(step: Step, course: Course, outcome: Outcome) -> datetime | None:
+    if step.at_risk:
+        return outcome.at_risk_at or outcome.breached_at
+    if step.share is not None:
+        bound = shared(course, step.share)
+        if bound is None or outcome.due_at is None:
+            return None
+        return moved(bound, outcome.paused, course.schedule) or outcome.breached_at
+    if outcome.due_at is None or step.after_due_seconds is None:
+        return None
+    late = timedelta(0) if course.strict else ONE_SECOND
+    return outcome.due_at + max(timedelta(seconds=step.after_due_seconds), late)

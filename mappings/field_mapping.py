@@ -11,6 +11,7 @@ from mappings.ticket import (
     CANCELLED,
     CLASS,
     PRIORITY,
+    PROMISED_UPDATE,
     STATUS,
     WAITING,
     Cause,
@@ -19,10 +20,16 @@ from mappings.ticket import (
     Status,
     TicketClass,
 )
+from mappings.written import instant, instant_in
 
-# Two inputs that do more than fill a value of their own name.
-REPORTED_AT = "reported_at"
-THIRD_PARTY = "third_party"
+FIELD_MISSING = "field_missing"  #: code of a remark: the helpdesk lacks a mapped field
+REPORTED_AT = "reported_at"  #: an input that does more than fill a value of its own name
+TAGS = "tags"  #: as the field of an input: the tags that its table names, among all of them
+# Inputs that must hold an instant or a date; what is neither is remarked.
+INSTANTS = frozenset(
+    {PROMISED_UPDATE}
+    | {f"{flag}_{end}" for flag in (*Cause, "suspended") for end in ("from", "to")}
+)
 
 
 class OutputType(StrEnum):
@@ -42,6 +49,8 @@ class Input:
     field: str
     #: the helpdesk's value -> ours; empty when the value is taken as it is
     values: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: the field is one of the customer's organization (company), not of the ticket
+    of_organization: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,6 +92,12 @@ class FieldMapping:
     #: our name -> the helpdesk's field
     outputs: Mapping[str, Output]
 
+    def inputs_of(self, *, organization: bool) -> dict[str, Input]:
+        """The inputs that are fields of the customer's organization, or those of the ticket."""
+        return {
+            name: one for name, one in self.inputs.items() if one.of_organization is organization
+        }
+
 
 class Words:
     """Puts one ticket's vendor words into ours, and remembers those that the mapping lacks."""
@@ -95,6 +110,11 @@ class Words:
     def remarks(self) -> tuple[Remark, ...]:
         """A line for each word that could not be put into ours, without repetition."""
         return tuple(self._unknown)
+
+    def mapped(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of the inputs that the helpdesk has a field for, as far as is known."""
+        missing = {remark.about for remark in self._unknown if remark.code == FIELD_MISSING}
+        return frozenset(names) - missing - {REPORTED_AT}
 
     @property
     def plan_field(self) -> str | None:
@@ -122,10 +142,9 @@ class Words:
         """
         tags = frozenset(tag.lower() for tag in tags)
         values = {name: self.given(name, raw) for name, raw in inputs.items()}
-        third_party = values.pop(THIRD_PARTY, None) is not None
         values.pop(REPORTED_AT, None)
         values[STATUS] = self.status(status)
-        values[WAITING] = Cause.THIRD_PARTY.value if third_party else self.cause(waiting)
+        values[WAITING] = self.cause(waiting)
         values[PRIORITY] = self.priority(priority)
         values[CLASS] = self.ticket_class(kind, tags)
         values[CANCELLED] = next(
@@ -160,23 +179,32 @@ class Words:
         """Whether support wrote first."""
         return word(channel) in self._mapping.outbound
 
-    def plan(self, tags: Iterable[str], their_tags: Iterable[str], field: Any) -> str | None:
-        """The customer's plan: by the ticket's tags, the organization's, or its field."""
+    def plans(self, tags: Iterable[str], their_tags: Iterable[str], field: Any) -> tuple[str, ...]:
+        """The customer's plans: by the ticket's tags, else the organization's, else its field."""
         prefix = self._mapping.plan_tag_prefix
-        for tag in (*sorted(tags), *sorted(their_tags)):
-            if prefix and tag.lower().startswith(prefix) and tag.lower() != prefix:
-                return tag[len(prefix) :].lower()
-        return plain(field)
+        for names in (tags, their_tags):
+            found = {tag[len(prefix) :].lower() for tag in names if _begins(tag, prefix)}
+            if found:
+                return tuple(sorted(found))
+        text = plain(field) or ""
+        return tuple(dict.fromkeys(word(part) for part in text.split(",") if part.strip()))
 
     def given(self, name: str, raw: Any) -> str | None:
         """The value of a mapped input; a part that its table does not name is left out."""
         table = self._mapping.inputs[name].values
         text = plain(raw)
+        if name in INSTANTS and text is not None and instant_in(text, UTC) is None:
+            self.remark("unknown_value", name, text)
         if not table or text is None:
             return text
         parts = raw if isinstance(raw, list) else [text]
-        found = [self._look_up(table, plain(part), name) for part in parts]
-        return ",".join(part for part in found if part) or None
+        if self._mapping.inputs[name].field == TAGS:  # the other tags are none of its business
+            theirs = {word(plain(part)) for part in parts}
+            # in the order of the table: that of the tags may differ from read to read
+            found: list[str | None] = [ours for tag, ours in table.items() if tag in theirs]
+        else:
+            found = [self._look_up(table, plain(part), name) for part in parts]
+        return ",".join(dict.fromkeys(part for part in found if part)) or None
 
     def reported_at(self, created_at: datetime, raw: Any) -> datetime:
         """The mapped instant of the report, where it is earlier than the ticket."""
@@ -188,6 +216,10 @@ class Words:
             self.remark("unknown_value", REPORTED_AT, text)
             return created_at
         return min(reported, created_at)
+
+    def missing(self, name: str, field: str) -> None:
+        """Add the line that the helpdesk has no such field for an input."""
+        self.remark(FIELD_MISSING, name, field)
 
     def remark(self, code: str, about: str, value: str) -> None:
         """Add a line."""
@@ -207,6 +239,10 @@ def word(theirs: str | None) -> str:
     return (theirs or "").strip().lower()
 
 
+def _begins(tag: str, prefix: str) -> bool:
+    return bool(prefix) and tag.lower().startswith(prefix) and len(tag) > len(prefix)
+
+
 def plain(raw: Any) -> str | None:
     """A field's JSON value as text; None when it is empty. A ticked box is "true"."""
     if raw is None or raw is False or raw == "":
@@ -218,12 +254,3 @@ def plain(raw: Any) -> str | None:
     if isinstance(raw, float) and raw.is_integer():
         return str(int(raw))
     return None if isinstance(raw, dict) else str(raw).strip() or None
-
-
-def instant(text: Any) -> datetime | None:
-    """An ISO 8601 instant with any offset as UTC, cut to the whole second; None otherwise."""
-    try:
-        found = datetime.fromisoformat(text)
-        return None if found.tzinfo is None else found.astimezone(UTC).replace(microsecond=0)
-    except (ValueError, TypeError, OverflowError):
-        return None

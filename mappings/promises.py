@@ -1,33 +1,61 @@
 """Which of a policy's targets apply to a ticket, and which one governs each metric."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 from mappings.clock import Course, reach, threshold
-from mappings.conditions import Test
+from mappings.conditions import Condition
 from mappings.hours import ALWAYS, Schedule
-from mappings.policy import Amount, Commitment, Metric, Policy, Regime, Strategy, Target
-from mappings.severity import CHANNEL, SEVERITY, Facts, holds_since
+from mappings.policy import (
+    Amount,
+    Commitment,
+    Metric,
+    Policy,
+    Regime,
+    SeverityChange,
+    Start,
+    Strategy,
+    Target,
+)
+from mappings.severity import CHANNEL, PLAN, SEVERITY, Facts, changed_at, decide, holds_since
 from mappings.ticket import CLASS, PROMISED_UPDATE, Ticket
+from mappings.written import instant_in
 
 ELAPSED = "elapsed"
 # ties between promises that are due at the same instant are decided in this order
-LAYERS = (SEVERITY, CLASS, CHANNEL, "plan")
+LAYERS = (SEVERITY, CLASS, CHANNEL, PLAN)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Promise:
+class Promise(NamedTuple):
     """One target as it applies to one ticket."""
 
     target: Target
     course: Course
     governed_by: str
-    #: the length that bounds it, None for an instant that was promised
+    #: the policy that it stands in
+    policy: Policy
+    #: the length that bounds it, None for an instant that was promised or inherited
     amount: Amount | None
     clock: str
     #: for a regime: whether support was open at the report
     was_open: bool | None = None
+    #: the change of severity after which grace moved the due, or at which the clock was restarted
+    moved_by_change_at: datetime | None = None
+
+
+class Begun(NamedTuple):
+    """The instants at which the clocks of one metric may start; None: not come yet."""
+
+    #: the report, or what began the current cycle
+    cycle: datetime
+    #: the required information was supplied
+    complete: datetime | None
+    #: the first response was made
+    acknowledged: datetime | None
 
 
 def applicable(
@@ -35,7 +63,7 @@ def applicable(
     policy: Policy,
     metric: Metric,
     at: datetime,
-    start: datetime,
+    begun: Begun,
     facts: Facts | None = None,
 ) -> list[Promise]:
     """The promises for a metric as the ticket stands at `at`, the governing one first.
@@ -43,32 +71,118 @@ def applicable(
     `facts` are those of the ticket at `at`, where they were asked for before.
     """
     facts = facts or Facts(ticket=ticket, policy=policy, at=at)
-    found = [
-        _promise(target, policy, _start(target, ticket, policy, at, start), start)
-        for target in policy.targets_of(metric)
-        if target.when.holds(facts)
-    ]
+    if policy.on_severity_change is SeverityChange.KEEP:
+        facts = _kept(facts, begun.cycle)
+    found = []
+    for target in policy.targets_for(metric, facts):
+        promise = _applied(target, ticket, policy, at, begun)
+        if promise is not None:
+            found.append(promise)
     if metric is Metric.NEXT_UPDATE:
-        found.extend(_promised(ticket, policy, at, start))
+        found.extend(_promised(ticket, policy, at, begun.cycle))
     return sorted(found, key=_governs) if len(found) > 1 else found
+
+
+def in_time_until(facts: Facts, metric: Metric) -> datetime | None:
+    """Before this instant no promise for an open metric can be at risk or late; None: not known.
+
+    A clock starts at the report or later, and what waits do to it only moves its bounds on.
+    """
+    policy, reported = facts.policy, facts.ticket.reported_at
+    targets = policy.targets_for(metric, facts)
+    if policy.on_severity_change is SeverityChange.KEEP:
+        return None
+    if any(one.inherits or one.regime is not None for one in targets):
+        return None
+    courses = [_promise(one, policy, reported, reported).course for one in targets]
+    bounds = [bound for one in courses for bound in (one.at_risk_at, one.due_at)]
+    return min((bound for bound in bounds if bound is not None), default=_NEVER)
+
+
+def governing(promises: list[Promise]) -> list[Promise]:
+    """Promises from several policies in one order, each once, the governing one first."""
+    found: list[Promise] = []
+    for promise in promises:
+        if not any((one.target, one.course) == (promise.target, promise.course) for one in found):
+            found.append(promise)
+    return sorted(found, key=_governs)
 
 
 def layer_of(target: Target) -> str:
     """What a target hangs on, as in "severity high"."""
-    tests = {test.fact: test for test in target.when.tests if isinstance(test, Test)}
+    return _layer_of(target.when)
+
+
+@lru_cache(maxsize=4096)
+def _layer_of(when: Condition) -> str:
+    tests = {test.fact: test for test in reversed(list(when.all_tests()))}
     for name in (*LAYERS, *tests):
         if name in tests:
-            return f"{name} {' or '.join(tests[name].values)}"
-    return str(target.when) or "every ticket"
+            return str(tests[name])
+    return "every ticket"
 
 
-def _start(
-    target: Target, ticket: Ticket, policy: Policy, at: datetime, start: datetime
-) -> datetime:
-    """A cadence starts no earlier than the change that brought its interval into force."""
-    if target.metric is not Metric.NEXT_UPDATE:
-        return start
-    return max(start, holds_since(target.when, ticket, policy, at) or start)
+@lru_cache(maxsize=4096)
+def _asks_severity(when: Condition) -> bool:
+    return SEVERITY in when.facts()
+
+
+def _kept(facts: Facts, since: datetime) -> Facts:
+    """The facts with the severity that held when the clock started."""
+    level = decide(facts.ticket, facts.policy, since).level
+    kept = level.id if level else ""
+    return replace(facts, extra={**facts.extra, SEVERITY: lambda: kept})
+
+
+def _applied(
+    target: Target, ticket: Ticket, policy: Policy, at: datetime, begun: Begun
+) -> Promise | None:
+    """The target as a promise to this ticket; None while it promises nothing yet."""
+    if target.inherits:
+        return _inherited(target, ticket, policy, begun.cycle)
+    start = begun.cycle
+    if target.start is Start.INFORMATION_COMPLETE:
+        if begun.complete is None:
+            return _unstarted(target, policy, start)
+        start = max(start, begun.complete)
+    elif target.start is Start.ACKNOWLEDGED:
+        if begun.acknowledged is None:
+            return None
+        start = _review_start(target, policy, begun)
+    elif target.metric is Metric.NEXT_UPDATE:
+        # a cadence starts no earlier than the change that brought its interval into force
+        start = max(start, holds_since(target.when, ticket, policy, at) or start)
+    return _after_changes(target, ticket, policy, at, start, begun.cycle)
+
+
+def _after_changes(
+    target: Target,
+    ticket: Ticket,
+    policy: Policy,
+    at: datetime,
+    start: datetime,
+    reported: datetime,
+) -> Promise:
+    """The promise as a change of severity has left it."""
+    mode = policy.on_severity_change
+    if mode in (SeverityChange.RESTATE, SeverityChange.KEEP) or not _asks_severity(target.when):
+        return _promise(target, policy, start, reported)
+    changed = changed_at(ticket, policy, at)
+    if changed is None or changed <= start:
+        return _promise(target, policy, start, reported)
+    if mode is SeverityChange.RESTART:
+        restarted = _promise(target, policy, changed, changed)
+        return restarted._replace(moved_by_change_at=changed)
+    return _with_grace(_promise(target, policy, start, reported), changed)
+
+
+def _review_start(target: Target, policy: Policy, begun: Begun) -> datetime:
+    """The first cycle counts from the acknowledgement, whatever was written before its end."""
+    first = begun.acknowledged or begun.cycle
+    end = reach(
+        _schedule(policy, target.calendar), first, target.limit or Amount(), policy.business_day
+    )
+    return begun.cycle if begun.cycle >= end else first
 
 
 def _promise(target: Target, policy: Policy, start: datetime, reported: datetime) -> Promise:
@@ -99,9 +213,80 @@ def _promise(target: Target, policy: Policy, start: datetime, reported: datetime
         target=target,
         course=course,
         governed_by=layer_of(target),
+        policy=policy,
         amount=amount,
         clock=calendar or ELAPSED,
         was_open=was_open,
+    )
+
+
+def _with_grace(promise: Promise, changed: datetime) -> Promise:
+    """Never due earlier than the change of severity plus the new target."""
+    course, policy, target = promise.course, promise.policy, promise.target
+    if course.due_at is None or promise.amount is None:
+        return promise
+    due = max(course.due_at, reach(course.schedule, changed, promise.amount, policy.business_day))
+    if due == course.due_at:
+        return promise
+    aim = course.aim_at
+    if aim is not None and target.aim is not None:
+        aim = max(aim, reach(course.schedule, changed, target.aim, policy.business_day))
+    risk = aim or threshold(course.schedule, course.start, due, None, policy.at_risk_at)
+    return promise._replace(
+        course=course._replace(due_at=due, aim_at=aim, at_risk_at=risk),
+        moved_by_change_at=changed,
+    )
+
+
+def _unstarted(target: Target, policy: Policy, start: datetime) -> Promise:
+    course = Course(
+        start=start,
+        schedule=_schedule(policy, target.calendar),
+        aim_at=None,
+        due_at=None,
+        at_risk_at=None,
+        strict=target.strict,
+        commitment=target.commitment,
+        started=False,
+    )
+    return Promise(
+        target=target,
+        course=course,
+        governed_by=layer_of(target),
+        policy=policy,
+        amount=target.limit or target.aim,
+        clock=target.calendar or ELAPSED,
+    )
+
+
+def _inherited(target: Target, ticket: Ticket, policy: Policy, start: datetime) -> Promise | None:
+    due = ticket.own_dues.get(target.metric)
+    if due is None:
+        return None
+    return _given(target, policy, start, due, "the helpdesk's own date")
+
+
+def _promised(ticket: Ticket, policy: Policy, at: datetime, start: datetime) -> Iterator[Promise]:
+    """An update promised for an instant counts when that lies after the last public reply."""
+    written = ticket.value_at(PROMISED_UPDATE, at)
+    due = instant_in(written, policy.zone, end_of_day=True) if written else None
+    if due is not None and due > start:
+        yield _given(Target(metric=Metric.NEXT_UPDATE), policy, start, due, "promised update")
+
+
+def _given(target: Target, policy: Policy, start: datetime, due: datetime, why: str) -> Promise:
+    """A due that is an instant and no length: a plain target on elapsed time."""
+    course = Course(
+        start=start,
+        schedule=ALWAYS,
+        aim_at=None,
+        due_at=due,
+        at_risk_at=threshold(ALWAYS, start, due, None, policy.at_risk_at),
+        strict=False,
+        commitment=Commitment.TARGET,
+    )
+    return Promise(
+        target=target, course=course, governed_by=why, policy=policy, amount=None, clock=ELAPSED
     )
 
 
@@ -118,39 +303,6 @@ def _regime(
     return (regime.calendar, regime.open) if inner <= outer else (None, regime.closed)
 
 
-def _promised(ticket: Ticket, policy: Policy, at: datetime, start: datetime) -> Iterator[Promise]:
-    """An update promised for an instant counts when that lies after the last public reply."""
-    written = ticket.value_at(PROMISED_UPDATE, at)
-    due = parse_instant(written) if written else None
-    if due is None or due <= start:
-        return
-    course = Course(
-        start=start,
-        schedule=ALWAYS,
-        aim_at=None,
-        due_at=due,
-        at_risk_at=threshold(ALWAYS, start, due, None, policy.at_risk_at),
-        strict=False,
-        commitment=Commitment.TARGET,
-    )
-    yield Promise(
-        target=Target(metric=Metric.NEXT_UPDATE),
-        course=course,
-        governed_by="promised update",
-        amount=None,
-        clock=ELAPSED,
-    )
-
-
-def parse_instant(text: str) -> datetime | None:
-    """The UTC instant that a mapped field holds; None when it holds none."""
-    try:
-        found = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return None if found.tzinfo is None else found.astimezone(UTC).replace(microsecond=0)
-
-
 def _schedule(policy: Policy, calendar: str | None) -> Schedule:
     return ALWAYS if calendar is None else policy.calendars[calendar]
 
@@ -159,4 +311,4 @@ def _governs(promise: Promise) -> tuple[datetime, int]:
     """Earliest limit first; a promise without a limit (informational) comes after all others."""
     layer = promise.governed_by.split(" ", 1)[0]
     order = LAYERS.index(layer) if layer in LAYERS else len(LAYERS)
-    return promise.course.due_at or datetime.max.replace(tzinfo=UTC), order
+    return promise.course.due_at or _NEVER, order

@@ -3,29 +3,71 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple, TypeVar
 
-from mappings.conditions import Condition
-from mappings.policy import Level, Policy, SeverityRule
-from mappings.ticket import PRIORITY, Channel, Ticket
+from mappings.conditions import Condition, same_word
+from mappings.policy import Level, Matrix, Policy, SeverityRule
+from mappings.ticket import ASSESSED, PRIORITY, Channel, Ticket
+from mappings.waiting import causes_at, tells_bounds, waits_of
 
 SEVERITY = "severity"
 CHANNEL = "channel"
+PLAN = "plan"
+MATRIX = "matrix"
+REQUESTED = "requested_severity"  #: the input in which the requester chooses a level
+T = TypeVar("T")
 ONE_SECOND = timedelta(seconds=1)  # instants are whole seconds, so this is "just before"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A severity and how it came about."""
 
     level: Level | None
     by: str
     source: str | None = None
     gaps: tuple[str, ...] = ()
-    #: an assessed value that names no level of the policy
-    ignored: str | None = None
+    #: values that name no level of the policy: (what, value)
+    ignored: tuple[tuple[str, str], ...] = ()
+    #: an assessment that does not count yet, or not at all: (value, why)
+    refused: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+def _waiting(facts: "Facts") -> str:
+    return ",".join(causes_at(facts.ticket, facts.at, facts.policy.zone))
+
+
+def _channel(facts: "Facts") -> str:
+    channel = facts.ticket.channel
+    return (Channel.PORTAL if channel is Channel.OTHER else channel).value
+
+
+def _severity(facts: "Facts") -> str | None:
+    level = facts.severity().level
+    return level.id if level else None
+
+
+def _reopened(facts: "Facts") -> str | None:
+    count = sum(one.end is not None for one in facts.ticket.done(facts.at))
+    return str(count) if count else None
+
+
+def _replied(facts: "Facts") -> str | None:
+    return "true" if facts.ticket.replies and facts.ticket.replies[0].at <= facts.at else None
+
+
+#: facts that every ticket has, whatever the field mapping names
+OWN_FACTS: Mapping[str, Callable[["Facts"], str | None]] = {
+    CHANNEL: _channel,
+    SEVERITY: _severity,
+    PLAN: lambda facts: ",".join(facts.ticket.plans),
+    "waiting": _waiting,
+    "reopened": _reopened,
+    "replied": _replied,
+    "organization": lambda facts: facts.ticket.organization,
+}
+
+
+@dataclass(kw_only=True, slots=True)
 class Facts:
     """What conditions may ask of a ticket at an instant. Calling it gives a fact by its name."""
 
@@ -38,13 +80,13 @@ class Facts:
     _known: dict[str, str | None] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
-    _decided: list[Decision] = field(init=False, repr=False, compare=False, default_factory=list)
+    _decided: Decision | None = field(init=False, repr=False, compare=False, default=None)
 
     def severity(self) -> Decision:
         """The severity at the instant."""
-        if not self._decided:
-            self._decided.append(decide(self.ticket, self.policy, self.at))
-        return self._decided[0]
+        if self._decided is None:
+            self._decided = _decide(self)
+        return self._decided
 
     def __call__(self, name: str) -> str | None:
         if name not in self._known:
@@ -54,51 +96,134 @@ class Facts:
     def _find(self, name: str) -> str | None:
         if name in self.extra:
             return self.extra[name]()
-        if name == CHANNEL:
-            channel = self.ticket.channel
-            return (Channel.PORTAL if channel is Channel.OTHER else channel).value
-        if name == "plan":
-            return self.ticket.plan
-        if name == SEVERITY:
-            level = self.severity().level
-            return level.id if level else None
+        own = OWN_FACTS.get(name)
+        if own is not None:
+            return own(self)
         return self.ticket.value_at(name, self.at)
 
 
 def decide(ticket: Ticket, policy: Policy, at: datetime) -> Decision:
     """The severity at an instant: the first rule that gives a level decides."""
-    ignored: str | None = None
-    facts = Facts(ticket=ticket, policy=policy, at=at)
-    for number, rule in enumerate(policy.severity_rules, 1):
-        level, why = _apply(rule, facts)
-        if level is not None:
+    return Facts(ticket=ticket, policy=policy, at=at).severity()
+
+
+def _decide(facts: Facts) -> Decision:
+    policy = facts.policy
+    ignored: list[tuple[str, str]] = []
+    refused: tuple[str, str] | None = None
+    # a condition on the severity itself would have no end; the document model refuses one
+    for number, rule in policy.severity_rules_for(facts):
+        found = _apply(rule, facts)
+        ignored.extend(found.ignored)
+        refused = refused or found.refused
+        if found.level is not None:
             return Decision(
-                level=level,
-                by=f"rule {number}: {why}",
-                source=rule.source or level.source,
+                level=found.level,
+                by=f"rule {number}: {found.by}",
+                source=rule.source or (found.level.source if rule.taken_from else None),
                 gaps=rule.gaps,
-                ignored=ignored,
+                ignored=tuple(ignored),
+                refused=refused,
             )
-        ignored = ignored or why or None
-    return Decision(level=None, by="the policy has no severity for it", ignored=ignored)
+    by = "the policy has no severity for it" if policy.levels else "the policy has no severities"
+    return Decision(level=None, by=by, ignored=tuple(ignored), refused=refused)
 
 
-def _apply(rule: SeverityRule, facts: Facts) -> tuple[Level | None, str]:
+def changed_at(ticket: Ticket, policy: Policy, until: datetime) -> datetime | None:
+    """When the severity last changed, up to `until`; None: never since the report."""
+    level = decide(ticket, policy, until).level
+    for at in sorted(_turns(ticket, policy, until), reverse=True):
+        if at <= ticket.reported_at:
+            break
+        if decide(ticket, policy, at - ONE_SECOND).level is not level:
+            return at
+    return None
+
+
+_NOTHING = Decision(level=None, by="")
+
+
+def _apply(rule: SeverityRule, facts: Facts) -> Decision:
+    """What one rule says; no level where it says nothing."""
     policy = facts.policy
     if rule.taken_from is None:
-        # a condition on the severity itself would have no end; the document model refuses one
-        if not rule.when.holds(facts):
-            return None, ""
-        return policy.level(rule.level or ""), str(rule.when) or "default"
-    value = facts.ticket.value_at(rule.taken_from, facts.at)
-    if value is None:
-        return None, ""
+        return Decision(level=policy.level(rule.level or ""), by=str(rule.when) or "default")
+    if rule.taken_from == MATRIX:
+        return _NOTHING if policy.matrix is None else _by_matrix(policy.matrix, facts)
     if rule.taken_from == PRIORITY:
-        rank = int(value)
-        level = policy.levels[rank - 1] if 1 <= rank <= len(policy.levels) else None
-        return level, f"the helpdesk's priority, rank {rank} of {len(policy.levels)}"
-    level = policy.level(value)
-    return level, f"assessed as '{value}'" if level else value
+        return _by_priority(facts)
+    return _by_value(rule, facts)
+
+
+def _by_priority(facts: Facts) -> Decision:
+    value = facts.ticket.value_at(PRIORITY, facts.at)
+    if value is None:
+        return _NOTHING
+    rank, levels = int(value), facts.policy.levels
+    if not 1 <= rank <= len(levels):
+        return _NOTHING._replace(ignored=((PRIORITY, f"rank {rank} of {len(levels)}"),))
+    by = f"the helpdesk's priority, rank {rank} of {len(levels)}"
+    return Decision(level=levels[rank - 1], by=by)
+
+
+def _by_value(rule: SeverityRule, facts: Facts) -> Decision:
+    """An agent's assessment, or the requester's own choice."""
+    name = rule.taken_from or ""
+    value, refused = facts.ticket.value_at(name, facts.at), None
+    if name == ASSESSED:
+        value, refused = _assessed(rule, facts)
+    if value is None:
+        return _NOTHING._replace(refused=refused) if refused else _NOTHING
+    level = facts.policy.level(value)
+    if level is None:
+        return _NOTHING._replace(ignored=((name, value),), refused=refused)
+    verb = "assessed" if name == ASSESSED else "set by the requester"
+    return Decision(level=level, by=f"{verb} as '{value}'", refused=refused)
+
+
+def _assessed(rule: SeverityRule, facts: Facts) -> tuple[str | None, tuple[str, str] | None]:
+    """The assessment in force, and one that is passed over with the reason."""
+    ticket, at = facts.ticket, facts.at
+    stands = ticket.value_at(ASSESSED, at)
+    if not rule.after_first_reply:
+        return stands, None
+    replied = bool(ticket.replies) and ticket.replies[0].at <= at
+    held = ticket.value_at(ASSESSED, ticket.reported_at)
+    refused: tuple[str, str] | None = None
+    for change in ticket.changes_of(ASSESSED):
+        if change.at <= ticket.reported_at:
+            continue
+        if change.at > at:
+            break
+        if change.by_agent is False:
+            refused = (change.after or "", "an agent did not set it")
+        elif not replied:
+            refused = (change.after or "", "it counts from the first public reply on")
+        else:
+            held, refused = change.after, None
+    return held, refused
+
+
+def _by_matrix(matrix: Matrix, facts: Facts) -> Decision:
+    row, column = facts(matrix.rows), facts(matrix.columns)
+    if not row or not column:
+        return _NOTHING
+    cells = _cell(matrix.cells, row)
+    level = facts.policy.level(_cell(cells, column) or "") if cells else None
+    if level is None:
+        name, value = (matrix.columns, column) if cells else (matrix.rows, row)
+        return _NOTHING._replace(ignored=((name, value),))
+    by = f"{matrix.rows} {row} x {matrix.columns} {column}"
+    if matrix.lowered_when is not None and matrix.lowered_when.holds(facts):
+        levels = facts.policy.levels
+        level = levels[min(facts.policy.rank(level) + 1, len(levels) - 1)]
+        by += f", lowered by one: {matrix.lowered_when}"
+    return Decision(level=level, by=by)
+
+
+def _cell(cells: Mapping[str, T], value: str) -> T | None:
+    wanted = same_word(value)
+    return next((found for name, found in cells.items() if same_word(name) == wanted), None)
 
 
 def holds_since(
@@ -111,9 +236,19 @@ def holds_since(
 
     if not holds(until):
         return None
-    for at in sorted({change.at for change in ticket.changes if change.at <= until}, reverse=True):
+    for at in sorted(_turns(ticket, policy, until), reverse=True):
         if at <= ticket.reported_at:
             break
         if not holds(at - ONE_SECOND):
             return at
     return ticket.reported_at
+
+
+def _turns(ticket: Ticket, policy: Policy, until: datetime) -> set[datetime]:
+    """The instants at which a fact may have changed."""
+    found = {change.at for change in ticket.changes}
+    found.update(reply.at for reply in ticket.replies)
+    if tells_bounds(ticket):
+        for wait in waits_of(ticket, until, policy.zone):
+            found.update(at for at in (wait.start, wait.end) if at is not None)
+    return {at for at in found if at <= until}

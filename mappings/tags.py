@@ -52,11 +52,16 @@ def exempt_tag(reason: str) -> str:
 
 
 def own_tags(policies: Iterable[Policy], prefix: str) -> frozenset[str]:
-    """Exactly the tags that are ours to set and to remove, for these policies."""
+    """Exactly the tags that are ours to set and to remove, for these policies.
+
+    Those of their contracts are among them.
+    """
+    policies = [one for policy in policies for one in (policy, *policy.overlaid())]
     names = {state_tag(metric, state) for metric in Metric for state in SHOWN_STATES}
     names.update(MARKS, (exempt_tag(reason) for reason in EXEMPT_REASONS))
     for policy in policies:
         names.update(severity_tag(level.id) for level in policy.levels)
         names.update(exempt_tag(exemption.reason) for exemption in policy.exemptions)
         names.update(duty.id for duty in policy.duties if duty.tag)
+        names.update(tag for step in policy.steps for tag in step.tags)
     return frozenset(prefix + name for name in names)

@@ -1,12 +1,13 @@
 """A ticket and what happened to it, in no vendor's words."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
+from typing import NamedTuple
 
 
 class Status(StrEnum):
@@ -69,6 +70,7 @@ PRIORITY = "priority"  #: rank of the helpdesk's own priority, "1" the most seve
 ASSESSED = "severity"  #: a severity id that an agent assessed in a mapped field
 CANCELLED = "cancelled"  #: "merged", "deleted" or "spam"; None otherwise
 MERGED = "merged"
+DESCRIPTION = "description"  #: "filled" or None; the text itself is never kept
 PROMISED_UPDATE = "promised_update_at"  #: an instant, YYYY-MM-DDTHH:MM:SSZ
 
 # Events are ordered by instant, then by the vendor's sequence, then by what they are.
@@ -104,6 +106,8 @@ class Change:
     #: True when nobody recorded the change and its instant is the best that the helpdesk still says
     inferred: bool = False
     sequence: int = 0
+    #: whether a human agent made it; None where the helpdesk does not say who did
+    by_agent: bool | None = None
 
     @property
     def order(self) -> Order:
@@ -134,13 +138,22 @@ class Ticket:
     #: the mapped inputs beside the built-in ones; a name that is missing is not mapped
     mapped: frozenset[str] = frozenset()
     replies: tuple[Reply, ...] = ()
+    #: phone conversations of a human agent with the customer; a policy may take one for a reply
+    calls: tuple[Reply, ...] = ()
     changes: tuple[Change, ...] = ()
     #: from this instant on `changes` is complete; None when the source keeps no history
     known_since: datetime | None = None
     #: True when support wrote first, so that no first response is owed
     outbound: bool = False
     organization: str | None = None
-    plan: str | None = None
+    #: mail domains of the organization, in lower case
+    domains: tuple[str, ...] = ()
+    #: the plans that the customer holds, in lower case
+    plans: tuple[str, ...] = ()
+    #: metric -> the due instant that the helpdesk itself computed, for policies that inherit it
+    own_dues: Mapping[str, datetime] = field(default_factory=dict)
+    #: values of which nobody keeps a history, such as those of the organization
+    unrecorded: frozenset[str] = frozenset()
     remarks: tuple[Remark, ...] = ()
     _by_field: dict[str, tuple[Change, ...]] = field(
         init=False, repr=False, compare=False, default_factory=dict
@@ -149,19 +162,20 @@ class Ticket:
     def __post_init__(self) -> None:
         if len(self.replies) > 1:
             object.__setattr__(self, "replies", tuple(sorted(self.replies, key=_reply_order)))
-        if not self.changes:
-            return
-        changes = tuple(sorted(self.changes, key=_by_order))
-        object.__setattr__(self, "changes", changes)
-        by_field: dict[str, list[Change]] = {}
-        for change in changes:
-            by_field.setdefault(change.field, []).append(change)
-        self._by_field.update((name, _chained(found)) for name, found in by_field.items())
+        if len(self.calls) > 1:
+            object.__setattr__(self, "calls", tuple(sorted(self.calls, key=_reply_order)))
+        if len(self.changes) > 1:
+            object.__setattr__(self, "changes", tuple(sorted(self.changes, key=_by_order)))
 
     @property
     def status(self) -> Status:
         """The status now."""
         return Status(self.values.get(STATUS) or Status.UNKNOWN)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is solved or closed now."""
+        return self.values.get(STATUS) in DONE
 
     @property
     def ticket_class(self) -> TicketClass:
@@ -170,7 +184,12 @@ class Ticket:
 
     def changes_of(self, name: str) -> tuple[Change, ...]:
         """The recorded changes of one value, in order."""
-        return self._by_field.get(name, ())
+        if not self.changes:
+            return ()
+        found = self._by_field.get(name)
+        if found is None:
+            found = self._by_field[name] = _chained([c for c in self.changes if c.field == name])
+        return found
 
     def value_at(self, name: str, at: datetime) -> str | None:
         """The value at an instant, after everything that happened at that instant.
@@ -178,8 +197,8 @@ class Ticket:
         Before the first recorded change the value is what that change replaced; without any change
         the present value counts as held since the report (policy-semantics 3.12).
         """
-        changes = self._by_field.get(name)
-        if changes is None:
+        changes = self.changes_of(name)
+        if not changes:
             return self.values.get(name)
         held = changes[0].before
         for change in changes:
@@ -191,6 +210,20 @@ class Ticket:
     def is_known(self, at: datetime) -> bool:
         """Whether the recorded history reaches back to an instant."""
         return self.known_since is not None and self.known_since <= at
+
+    def is_mapped(self, name: str) -> bool:
+        """Whether the helpdesk has a field for a value, filled or not."""
+        return name in self.values or name in self.mapped
+
+    def filled_since(self, name: str, until: datetime) -> "Stretch | None":
+        """The stretch up to `until` during which a value has been filled without a break."""
+        found: Stretch | None = None
+        for stretch in self.stretches(name, until):
+            if not stretch.value:
+                found = None
+            elif found is None:
+                found = stretch
+        return found
 
     def stretches(self, name: str, until: datetime) -> Iterator["Stretch"]:
         """The stretches during which one value was held, from the report to `until`, in order."""
@@ -212,13 +245,13 @@ class Ticket:
     def done(self, until: datetime) -> list["Stretch"]:
         """The stretches during which the ticket was solved or closed; each ends at a reopen."""
         found: list[Stretch] = []
-        if self.status not in DONE and not self.changes_of(STATUS):
+        if not self.is_done and not self.changes_of(STATUS):
             return found
         for stretch in self.stretches(STATUS, until):
             if stretch.value not in DONE:
                 continue
             if found and found[-1].end == stretch.start:
-                found[-1] = replace(found[-1], end=stretch.end)
+                found[-1] = found[-1]._replace(end=stretch.end)
             else:
                 found.append(stretch)
         return found
@@ -226,32 +259,45 @@ class Ticket:
     def as_of(self, at: datetime) -> "Ticket":
         """The ticket as it stood at an instant: what happened later has not happened yet."""
         return self._cut(
-            bisect_right(self.changes, at, key=_at), bisect_right(self.replies, at, key=_at)
+            bisect_right(self.changes, at, key=_at),
+            bisect_right(self.replies, at, key=_at),
+            bisect_right(self.calls, at, key=_at),
         )
 
     def just_before(self, at: datetime, sequence: int) -> "Ticket":
-        """The ticket as it stood just before an event changed its status or a field.
+        """The ticket as it stood just before an event: a reply, or a change of status or field.
 
         A reply and a change that came with it are one event; the reply comes first.
         """
         event = (at, sequence, _REPLY)
-        return self._cut(bisect_right(self.changes, event, key=_by_order), len(self.replies))
+        return self._cut(
+            bisect_right(self.changes, event, key=_by_order),
+            bisect_left(self.replies, event, key=_by_order),
+            bisect_left(self.calls, event, key=_by_order),
+        )
 
-    def _cut(self, changes: int, replies: int) -> "Ticket":
-        """With only the first so many changes and replies."""
-        if changes == len(self.changes) and replies == len(self.replies):
+    def _cut(self, changes: int, replies: int, calls: int) -> "Ticket":
+        """With only the first so many changes, replies and calls."""
+        if (changes, replies, calls) == (len(self.changes), len(self.replies), len(self.calls)):
             return self
-        kept, dropped = self.changes[:changes], self.changes[changes:]
-        values = dict(self.values)
-        for name in {change.field for change in dropped}:
-            chain = self._by_field[name]
-            count = sum(change.field == name for change in kept)
-            values[name] = chain[count - 1].after if count else chain[0].before
-        return replace(self, values=values, changes=kept, replies=self.replies[:replies])
+        dropped = [change.field for change in self.changes[changes:]]
+        values, chains = dict(self.values), dict(self._by_field)
+        for name in set(dropped):
+            chain = self.changes_of(name)
+            kept = chains[name] = chain[: len(chain) - dropped.count(name)]
+            values[name] = kept[-1].after if kept else chain[0].before
+        found = replace(
+            self,
+            values=values,
+            changes=self.changes[:changes],
+            replies=self.replies[:replies],
+            calls=self.calls[:calls],
+        )
+        found._by_field.update(chains)
+        return found
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Stretch:
+class Stretch(NamedTuple):
     """A value held from `start` to `end` (None: still held), half-open."""
 
     value: str | None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, jsonify, redirect, request
 
 from sandbox.clock import parse_instant
-from sandbox.desk import DeskError, Message, NewTicket, NoSuchTicketError
+from sandbox.desk import Customer, DeskError, Message, NewTicket, NoSuchTicketError
 from sandbox.faults import faults_from_json
 from sandbox.histories import Actor, HistoryError, parse_histories
 
@@ -20,7 +20,9 @@ _MENU = {
     "POST tickets/<id>": "set status, priority, type, subject, tags, fields {name: value}",
     "POST tickets/<id>/reply": "{as: agent|customer, body, public}",
     "POST tickets/<id>/note": "{body}: a private note of an agent",
+    "POST tickets/<id>/call": "{as: agent|customer, body, public}: the note of a phone call",
     "DELETE tickets/<id>": "delete softly",
+    "POST organizations": "{name, domains, tags, fields {name: value}}: create it or change it",
     "POST load": "a list of histories; ?webhooks=1 announces them, ?moved=now ends the export",
     "POST announce": "tell the webhooks of every ticket, as if each were new",
     "GET POST clock": "{offset_seconds | advance_seconds | set: ISO | freeze: bool}",
@@ -49,6 +51,8 @@ def blueprint(sandbox: "Sandbox") -> Blueprint:
         ("DELETE", "/tickets/<int:ticket_id>", calls.delete),
         ("POST", "/tickets/<int:ticket_id>/reply", calls.reply),
         ("POST", "/tickets/<int:ticket_id>/note", calls.note),
+        ("POST", "/tickets/<int:ticket_id>/call", calls.call),
+        ("POST", "/organizations", calls.put_organization),
         ("POST", "/load", calls.load),
         ("POST", "/announce", calls.announce),
         ("GET", "/clock", calls.clock),
@@ -117,16 +121,25 @@ class Controls:
     def reply(self, ticket_id: int) -> Any:
         """Reply as agent or customer."""
         wanted = _wanted()
-        words = list(Actor)
-        if wanted.get("as") not in words:
-            message = f"as must be one of {', '.join(words)}"
-            raise DeskError(message)
-        public = wanted.get("public", True) not in (False, "false", "0")
-        return self._say(ticket_id, Actor(wanted["as"]), public, wanted)
+        return self._say(ticket_id, _actor(wanted), _public(wanted, True), wanted)
 
     def note(self, ticket_id: int) -> Any:
         """Add a private note."""
         return self._say(ticket_id, Actor.AGENT, False, _wanted())
+
+    def call(self, ticket_id: int) -> Any:
+        """Log a phone conversation; the note is private unless asked otherwise."""
+        wanted = _wanted()
+        return self._say(ticket_id, _actor(wanted), _public(wanted, False), wanted, phone=True)
+
+    def put_organization(self) -> Any:
+        """Create or change an organization."""
+        wanted = _wanted()
+        if not str(wanted.get("name") or "").strip():
+            message = "an organization needs a name"
+            raise DeskError(message)
+        known = {key: wanted[key] for key in ("name", "domains", "tags", "fields") if key in wanted}
+        return jsonify({"id": self._desk.put_customer(Customer(**known))}), 201
 
     def load(self) -> Any:
         """Store whole histories."""
@@ -217,12 +230,20 @@ class Controls:
         self._desk.revoke_tokens()
         return jsonify({})
 
-    def _say(self, ticket_id: int, by: Actor, public: bool, wanted: Mapping[str, Any]) -> Any:
+    def _say(
+        self,
+        ticket_id: int,
+        by: Actor,
+        public: bool,
+        wanted: Mapping[str, Any],
+        *,
+        phone: bool = False,
+    ) -> Any:
         body = str(wanted.get("body") or "").strip()
         if not body:
             message = "a message needs a body"
             raise DeskError(message)
-        self._desk.say(ticket_id, Message(by=by, public=public, body=body))
+        self._desk.say(ticket_id, Message(by=by, public=public, body=body, phone=phone))
         return self._done(f"/tickets/{ticket_id}", {"id": ticket_id})
 
     def _done(self, page: str, answer: Mapping[str, Any], status: int = 200) -> Any:
@@ -240,6 +261,18 @@ def _wanted() -> dict[str, Any]:
         message = "the body must be a JSON object"
         raise DeskError(message)
     return body
+
+
+def _actor(wanted: Mapping[str, Any]) -> Actor:
+    words = list(Actor)
+    if wanted.get("as") not in words:
+        message = f"as must be one of {', '.join(words)}"
+        raise DeskError(message)
+    return Actor(wanted["as"])
+
+
+def _public(wanted: Mapping[str, Any], otherwise: bool) -> bool:
+    return wanted.get("public", otherwise) not in (False, "false", "0")
 
 
 def _tags(value: Any) -> list[str]:

@@ -37,6 +37,18 @@ class Message:
     by: Actor
     public: bool
     body: str
+    #: the note of a phone conversation
+    phone: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Customer:
+    """An organization (company), and what is to stand in it; None leaves it as it is."""
+
+    name: str
+    domains: Sequence[str] | None = None
+    tags: Sequence[str] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,6 +130,9 @@ class Desk(Protocol):
 
     def delete(self, ticket_id: int) -> None:
         """Delete a ticket softly."""
+
+    def put_customer(self, customer: Customer) -> int:
+        """Create or change an organization, and return its id."""
 
     def documents(self, limit: int) -> list[Doc]:
         """The newest tickets as the vendor's API shows them."""

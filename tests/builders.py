@@ -8,8 +8,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import mappings
+from mappings.document.contract import Overlay, parse_contract
 from mappings.document.policy import load_policy
-from mappings.policy import Policy
+from mappings.policy import Metric, Policy
 from mappings.ticket import PRIORITY, STATUS, WAITING, Change, Channel, Reply, Ticket
 
 LONDON = "Europe/London"
@@ -17,8 +18,10 @@ YEAR = 2026  #: of instants that name none
 RANKS = {"critical": "1", "high": "2", "medium": "3", "low": "4"}
 WAITS = {"pending": "customer", "on_hold": "third_party"}
 POLICIES = Path(str(mappings.__file__)).parent / "policies"
+CONTRACTS = Path(str(mappings.__file__)).parent / "contracts"
 
-#: what happened: "reply", or the values that changed (`severity` and `status` as a person says it)
+#: what happened: "reply", "call" (an agent's phone conversation), or the values that changed
+#: (`severity` and `status` as a person says it)
 Happening = str | Mapping[str, str | None]
 
 
@@ -58,15 +61,29 @@ def history(text: str, *, day: str = "", zone: str = LONDON) -> list[tuple[datet
     return found
 
 
-@cache
 def user_support(zone: str | None = LONDON) -> Policy:
     """The shipped policy "user-support" for an account in `zone`."""
-    return a_policy(text=(POLICIES / "user-support.yaml").read_text(encoding="utf-8"), zone=zone)
+    return shipped("user-support", zone)
 
 
-def a_policy(*, text: str, zone: str | None = LONDON) -> Policy:
-    """The policy in `text`."""
-    return load_policy(text, "policy.yaml", time_zone=zone)
+@cache
+def shipped(name: str, zone: str | None = LONDON, contracts: tuple[str, ...] = ()) -> Policy:
+    """A shipped policy for an account in `zone`, with contracts as `a_policy` takes them."""
+    text = (POLICIES / f"{name}.yaml").read_text(encoding="utf-8")
+    return a_policy(text=text, zone=zone, contracts=contracts)
+
+
+def a_policy(*, text: str, zone: str | None = LONDON, contracts: Iterable[str] = ()) -> Policy:
+    """The policy in `text`; contracts are texts (of several lines) or names of shipped ones."""
+    overlays = tuple(_contract(one) for one in contracts)
+    return load_policy(text, "policy.yaml", time_zone=zone, contracts=overlays)
+
+
+def _contract(text: str) -> Overlay:
+    if "\n" in text:
+        return parse_contract(text, "contract.yaml")
+    file = CONTRACTS / f"{text}.yaml"
+    return parse_contract(file.read_text(encoding="utf-8"), file.name)
 
 
 def a_ticket(
@@ -80,17 +97,26 @@ def a_ticket(
     known: bool = True,
     reported: datetime | None = None,
     outbound: bool = False,
+    mapped: Iterable[str] = ("workaround",),
+    plans: Iterable[str] = (),
+    organization: str | None = None,
+    domains: Iterable[str] = (),
+    own_dues: Mapping[str, datetime] | None = None,
+    calls: Iterable[datetime] = (),
     **values: str | None,
 ) -> Ticket:
     """A ticket that was opened at `at` with these values, and what happened to it since.
 
     `severity` sets the helpdesk's priority; `pending` and `on_hold` set the cause of waiting.
+    `mapped` are the fields that the account has, filled or not; `own_dues` are the helpdesk's own
+    dates, by metric.
     """
     now = _named({"severity": severity, "status": status, "class": kind, **values})
     replies, changes = [], []
+    spoken = [Reply(at=when) for when in calls]
     for when, happening in events:
         if isinstance(happening, str):
-            replies.append(Reply(at=when))
+            (spoken if happening == "call" else replies).append(Reply(at=when))
             continue
         for name, after in _named(happening).items():
             if now.get(name) != after:
@@ -103,9 +129,15 @@ def a_ticket(
         channel=Channel(channel),
         values=now,
         replies=tuple(replies),
+        calls=tuple(spoken),
         changes=tuple(changes),
         known_since=at if known else None,
         outbound=outbound,
+        mapped=frozenset(mapped),
+        plans=tuple(plans),
+        organization=organization,
+        domains=tuple(domains),
+        own_dues={Metric(metric): due for metric, due in (own_dues or {}).items()},
     )
 
 
@@ -114,7 +146,8 @@ def _named(values: Mapping[str, str | None]) -> dict[str, str | None]:
     named = {name: value for name, value in values.items() if name != "severity"}
     if "severity" in values:
         given = values["severity"]
-        named[PRIORITY] = RANKS[given] if given else None
+        if given or PRIORITY not in named:
+            named[PRIORITY] = RANKS[given] if given else None
     if STATUS in values:
         named[WAITING] = WAITS.get(str(values[STATUS]))
     if "assessed" in named:

@@ -13,6 +13,7 @@ from connector.settings import Settings, load_accounts, load_settings
 
 EXAMPLE = Path(__file__).parent.parent / ".env.example"
 
+WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # from the specification; nothing real
 ACCOUNT = """
 accounts:
   acme:
@@ -116,6 +117,40 @@ def test_an_account_is_read_and_knows_its_name(tmp_path: Path) -> None:
     assert [(key, a.name, a.mode) for key, a in found.items()] == [("acme", "acme", "shadow")]
 
 
+def test_who_is_told_is_said_for_all_accounts_or_for_one_and_is_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "deskclock.yaml"
+    other = ACCOUNT.replace("\naccounts:\n", "").replace("acme", "beta")
+    every, own = (
+        f"notify: {{url: 'https://{name}.test/hidden', secrets: [{WHSEC}]}}\n"
+        for name in ("every", "own")
+    )
+    path.write_text(f"{every}{ACCOUNT}    {own}{other}")
+    accounts = load_accounts(path)
+    urls = [one.notify.url.get_secret_value() for one in accounts.values() if one.notify]
+    assert urls == ["https://own.test/hidden", "https://every.test/hidden"]
+    assert [word for word in ("hidden", "MfKQ9") if word in repr(accounts)] == []
+    assert [len(one.notify.keys[0]) for one in accounts.values() if one.notify] == [24, 24]
+
+
+def test_policies_are_read_in_order_and_know_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "deskclock.yaml"
+    policies = "policies:\n    - when: {plan: [gold, tin]}\n      policy: vip\n    - policy: all\n"
+    path.write_text(ACCOUNT.replace("policy: user-support", policies))
+    first, last = load_accounts(path)["acme"].choices
+    assert [(one.policy, str(one.condition)) for one in (first, last)] == [
+        ("vip", "plan gold or tin"),
+        ("all", ""),
+    ]
+    assert first.place == f"{path}:8:7"
+
+
+def test_one_policy_is_a_list_of_one(tmp_path: Path) -> None:
+    path = tmp_path / "deskclock.yaml"
+    path.write_text(ACCOUNT)
+    (only,) = load_accounts(path)["acme"].choices
+    assert (only.policy, only.condition.tests, only.place) == ("user-support", (), f"{path}:7:5")
+
+
 @pytest.mark.parametrize("secret", ["plain", "a # b", "a: b", "0123", "{x}", 'qu"ote', "true"])
 def test_a_secret_from_the_environment_is_taken_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secret: str
@@ -170,6 +205,67 @@ def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
             "policy:", 'webhook: {secrets: [""]}\n    policy:', "secret is empty", id="empty"
         ),
         pytest.param("policy:", "time_zone: Mars/Base\n    policy:", "Mars/Base", id="zone"),
+        pytest.param("policy: user-support", "policies: []", "give 'policy'", id="no-policy"),
+        pytest.param(
+            "policy: user-support",
+            "policy: a\n    policies: [{policy: b}]",
+            "give 'policy', such as",
+            id="both",
+        ),
+        pytest.param(
+            "policy: user-support",
+            "policies: [{policy: a}, {policy: b}]",
+            r"yaml:7:\d+: E .*policies: entry 1 has no condition",
+            id="nothing-after-it",
+        ),
+        pytest.param(
+            "policy: user-support",
+            "policies:\n    - {policy: a, when: {plan: gold}}",
+            r"yaml:7:\d+: E .*the last entry must have no 'when'",
+            id="not-every-ticket",
+        ),
+        pytest.param(
+            "policy: user-support",
+            "policies:\n    - {policy: a}\n    - {when: {severity: high}, policy: b}",
+            r"yaml:9:\d+: E .*policies\.1\.when: the severity is decided by the policy",
+            id="severity",
+        ),
+        pytest.param(
+            "policy: user-support",
+            "policies:\n    - {when: {any: [{chanel: x}, {channel: emial}]}, policy: a}",
+            r"yaml:8:\d+: E .*policies\.0\.when: channel 'emial' does not exist; known: chat",
+            id="no-such-channel",
+        ),
+        pytest.param(
+            "policy: user-support",
+            "policies:\n    - {when: {plan: {is_nt: gold}}, policy: a}",
+            r"yaml:8:\d+: E .*policies\.0\.when: .*'is_nt' is no operator",
+            id="operator",
+        ),
+        pytest.param(
+            "policy:",
+            f"notify: {{url: 'http://a.test/quiet', secrets: [{WHSEC}]}}\n    policy:",
+            r"yaml:7:\d+: E .*notify\.url: give an address that begins with https",
+            id="receiver-in-the-clear",
+        ),
+        pytest.param(
+            "policy:",
+            f"notify: {{url: 'https://u:quiet@a.test/', secrets: [{WHSEC}]}}\n    policy:",
+            "leave user and password out of the url",
+            id="receiver-with-a-password",
+        ),
+        pytest.param(
+            "policy:",
+            "notify: {url: 'https://a.test/', secrets: [whsec_quiet]}\n    policy:",
+            r"notify\.secrets: a secret is 'whsec_' and the base64 of 24 to 64",
+            id="receiver-with-no-key",
+        ),
+        pytest.param(
+            "policy:",
+            "notify: {url: 'https://a.test/', secrets: []}\n    policy:",
+            r"notify\.secrets: is empty",
+            id="receiver-without-a-secret",
+        ),
         pytest.param("quiet", "${NOT_SET}", r"yaml:6:\d+: .*NOT_SET is not set", id="variable"),
     ],
 )

@@ -1,6 +1,7 @@
 """The record: what was decided and done for a ticket, a line each, and how it stands now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -8,8 +9,10 @@ from sqlalchemy import Connection, insert, select, update
 from connector.store.database import insert as upsert
 from connector.store.database import now
 from connector.store.tables import evidence, history, ticket
-from mappings.answer import as_json
+from mappings.answer import as_record, told
+from mappings.clock import State
 from mappings.evaluate import Evaluation
+from mappings.ticket import DONE
 
 EVALUATED = "evaluated"
 WRITTEN = "written"
@@ -36,12 +39,12 @@ def record(conn: Connection, account: str, ticket_id: str, kind: str, body: Any)
 def keep_evaluation(
     conn: Connection, account: str, evaluation: Evaluation, remarks: Sequence[str] | None
 ) -> None:
-    """Store the answer for showing, and record it if it differs from the one before.
+    """Store the answer in codes and figures, and record it if it differs from the one before.
 
     `remarks` are what the helpdesk had to have otherwise in this write. None: nothing is written,
     so that those of the last write hold on while the answer does.
     """
-    ticket_id, answer = evaluation.ticket.id, as_json(evaluation)
+    ticket_id, answer = evaluation.ticket.id, as_record(evaluation)
     where = (ticket.c.account == account, ticket.c.ticket_id == ticket_id)
     before = conn.scalar(select(ticket.c.evaluation).where(*where))
     is_new = before is None or any(before.get(name) != answer[name] for name in ANSWER)
@@ -62,8 +65,24 @@ def keep_evaluation(
             state=answer["state"],
             severity=level.id if level else None,
             next_due_at=due.timestamp() if due else None,
+            is_over=_is_over(evaluation),
         )
     )
+
+
+def _is_over(evaluation: Evaluation) -> bool:
+    return evaluation.ticket.status in DONE or evaluation.state is State.CANCELLED
+
+
+def explained(record: Mapping[str, Any], zone: tzinfo) -> list[dict[str, Any]]:
+    """The explanation of a stored answer in sentences, with instants in `zone`.
+
+    Lines that a helpdesk gave in words, and those of the first releases, stand as they are.
+    """
+    lines: list[dict[str, Any]] = record["explanation"]
+    coded = [one for one in lines if "text" not in one]
+    sentences = told({**record, "explanation": coded}, zone) if coded else []
+    return [*sentences, *(one for one in lines if "text" in one)]
 
 
 def _as_written(text: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connector.helpdesks.base import Counters, History, Observation, Reading
-from mappings.ticket import STATUS, WAITING, Change, Reply, Ticket
+from mappings.ticket import DESCRIPTION, STATUS, WAITING, Change, Reply, Ticket
 
 # a ticket whose last update is no later than this after its creation has no past to read
 FRESH = timedelta(seconds=2)
@@ -29,6 +29,7 @@ class Past:
     changes: tuple[Change, ...]
     replies: tuple[Reply, ...]
     known_since: datetime | None
+    calls: tuple[Reply, ...] = ()
 
 
 def needs_history(past: Past | None, reading: Reading) -> bool:
@@ -38,7 +39,8 @@ def needs_history(past: Past | None, reading: Reading) -> bool:
         return reading.updated_at - reading.ticket.created_at > FRESH
     replied = seen.replies is not None and seen.replies != past.counters.replies
     reopened = seen.reopens is not None and seen.reopens != past.counters.reopens
-    return replied or reopened
+    called = seen.possible_call_at not in (None, past.counters.possible_call_at)
+    return replied or reopened or called
 
 
 def extend(
@@ -50,21 +52,30 @@ def extend(
     """The journal after a look. `history` is what the helpdesk told, when it was asked."""
     told = reading.ticket
     known_since: datetime | None
+    seen = (*past.changes, *_differences(past, reading, observations)) if past else told.changes
     if history is not None and history.known_since is not None:
-        changes, known_since = history.changes, history.known_since
-    elif past is not None:
-        changes = (*past.changes, *_differences(past, reading, observations))
-        known_since = past.known_since
+        own = tuple(change for change in seen if change.field in history.untold) if past else ()
+        changes, known_since = (*history.changes, *own), history.known_since
     else:
-        changes = told.changes
-        known_since = _first_known(reading)
+        changes = seen
+        known_since = past.known_since if past else _first_known(reading)
     return Past(
-        values=dict(told.values),
+        values={**_carried(past, told), **told.values},
         counters=reading.counters,
         changes=changes,
         replies=_replies(past, reading, history),
         known_since=known_since,
+        calls=_calls(past, reading, history),
     )
+
+
+def _carried(past: Past | None, ticket: Ticket) -> dict[str, str | None]:
+    """Values that an earlier look told and this one does not, unless they are mapped no more."""
+    return {
+        name: value
+        for name, value in (past.values.items() if past else ())
+        if name not in ticket.values and (name in ticket.mapped or name == DESCRIPTION)
+    }
 
 
 def _replies(past: Past | None, reading: Reading, history: History | None) -> tuple[Reply, ...]:
@@ -77,9 +88,22 @@ def _replies(past: Past | None, reading: Reading, history: History | None) -> tu
     return _merged(past.replies if past else (), reading.ticket.replies)
 
 
+def _calls(past: Past | None, reading: Reading, history: History | None) -> tuple[Reply, ...]:
+    if history is not None:
+        return history.calls
+    return _merged(past.calls if past else (), reading.ticket.calls)
+
+
 def complete(ticket: Ticket, past: Past) -> Ticket:
     """The ticket with everything that the journal knows of it."""
-    return replace(ticket, changes=past.changes, replies=past.replies, known_since=past.known_since)
+    return replace(
+        ticket,
+        values={**_carried(past, ticket), **ticket.values},
+        changes=past.changes,
+        replies=past.replies,
+        calls=past.calls,
+        known_since=past.known_since,
+    )
 
 
 def _first_known(reading: Reading) -> datetime:
@@ -89,10 +113,13 @@ def _first_known(reading: Reading) -> datetime:
 
 
 def _differences(past: Past, reading: Reading, observations: Sequence[Observation]) -> list[Change]:
+    """What differs; a value that is told for the first time, or not this time, has not moved."""
     found = []
-    for name in {**past.values, **reading.ticket.values}:
-        before, after = past.values.get(name), reading.ticket.values.get(name)
-        if before != after:
+    carried = _carried(past, reading.ticket)
+    held = {change.field: change.after for change in past.changes} | dict(past.values)
+    for name, before in held.items():
+        after = reading.ticket.values.get(name)
+        if before != after and name not in carried:
             at = _instant(name, after, past, reading, observations)
             found.append(Change(at=at, field=name, before=before, after=after))
     return found
@@ -139,31 +166,64 @@ def to_body(past: Past) -> dict[str, Any]:
         "values": dict(past.values),
         "counters": {name: _stored(value) for name, value in asdict(past.counters).items()},
         "changes": [
-            [one.at.timestamp(), one.field, one.before, one.after, one.inferred, one.sequence]
+            [
+                one.at.timestamp(),
+                one.field,
+                one.before,
+                one.after,
+                one.inferred,
+                one.sequence,
+                one.by_agent,
+            ]
             for one in past.changes
         ],
-        "replies": [[one.at.timestamp(), one.exact, one.sequence] for one in past.replies],
+        "replies": _stored_replies(past.replies),
+        "calls": _stored_replies(past.calls),
         "known_since": _stored(past.known_since),
     }
 
 
+def _stored_replies(replies: Sequence[Reply]) -> list[list[Any]]:
+    return [[one.at.timestamp(), one.exact, one.sequence] for one in replies]
+
+
 def from_body(body: Mapping[str, Any]) -> Past:
-    """A journal as it was stored."""
+    """A journal as it was stored; one of an earlier release lacks what was not known then."""
     counters = dict(body["counters"])
-    for name in ("latest_comment_at", "status_updated_at"):
+    for name in ("latest_comment_at", "status_updated_at", "possible_call_at"):
         counters[name] = _instant_of(counters.get(name))
     return Past(
         values=body["values"],
         counters=Counters(**counters),
-        changes=tuple(
-            Change(at=_at(at), field=name, before=before, after=after, inferred=guess, sequence=seq)
-            for at, name, before, after, guess, seq in body["changes"]
-        ),
-        replies=tuple(
-            Reply(at=_at(at), exact=exact, sequence=seq) for at, exact, seq in body["replies"]
-        ),
+        changes=tuple(_read_change(*row) for row in body["changes"]),
+        replies=_read_replies(body["replies"]),
         known_since=_instant_of(body["known_since"]),
+        calls=_read_replies(body.get("calls", ())),
     )
+
+
+def _read_change(
+    at: float,
+    name: str,
+    before: str | None,
+    after: str | None,
+    inferred: bool,
+    sequence: int,
+    by_agent: bool | None = None,
+) -> Change:
+    return Change(
+        at=_at(at),
+        field=name,
+        before=before,
+        after=after,
+        inferred=inferred,
+        sequence=sequence,
+        by_agent=by_agent,
+    )
+
+
+def _read_replies(rows: Sequence[Sequence[Any]]) -> tuple[Reply, ...]:
+    return tuple(Reply(at=_at(at), exact=exact, sequence=seq) for at, exact, seq in rows)
 
 
 def _stored(value: object) -> object:

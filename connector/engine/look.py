@@ -7,11 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
-from connector.engine import evidence, journal, schedule, writes
+from connector.engine import evidence, exceptions, journal, notices, schedule, writes
 from connector.engine.context import Account
 from connector.engine.schedule import Claim
 from connector.helpdesks.base import Desired, History, Observation, Plan, Reading
 from connector.store.tables import history, observation
+from mappings.assignment import policy_for
+from mappings.entitlement import TicketException
 from mappings.evaluate import Evaluation, evaluate
 from mappings.ticket import Ticket
 
@@ -24,6 +26,7 @@ class Memory:
     observations: tuple[Observation, ...]
     #: the newest row of `observation` that was read, so that later ones stay
     newest: int
+    exceptions: tuple[TicketException, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,11 +65,21 @@ def recall(
         .order_by(observation.c.id)
     ):
         seen.setdefault(row.ticket_id, []).append(row)
-    return {one: _memory(bodies.get(one), seen.get(one, []), offset) for one in ids}
+    excepted = exceptions.of_tickets(conn, account, ids)
+    return {
+        one: _memory(bodies.get(one), seen.get(one, []), excepted.get(one, ()), offset)
+        for one in ids
+    }
 
 
-def _memory(body: Mapping[str, Any] | None, rows: Sequence[Any], offset: float) -> Memory:
+def _memory(
+    body: Mapping[str, Any] | None,
+    rows: Sequence[Any],
+    excepted: tuple[TicketException, ...],
+    offset: float,
+) -> Memory:
     return Memory(
+        exceptions=excepted,
         past=journal.from_body(body) if body else None,
         observations=tuple(
             Observation(
@@ -99,7 +112,8 @@ def look(
     past = journal.extend(memory.past, reading, told, memory.observations)
     ticket = journal.complete(reading.ticket, past)
     now = max(datetime.fromtimestamp(at + offset, UTC), _latest(ticket))
-    evaluation = evaluate(ticket, account.policy, now)
+    policy = policy_for(ticket, account.assignments, now)
+    evaluation = evaluate(ticket, policy, now, memory.exceptions)
     wanted = writes.desired(evaluation, account)
     writable = account.writes and reading.read_only is None
     change = evaluation.next_change_at if reading.read_only is None else None
@@ -120,7 +134,7 @@ def _latest(ticket: Ticket) -> datetime:
     return max(
         [ticket.created_at]
         + [change.at for change in ticket.changes[-1:]]
-        + [reply.at for reply in ticket.replies[-1:]]
+        + [reply.at for reply in (*ticket.replies[-1:], *ticket.calls[-1:])]
     )
 
 
@@ -130,6 +144,7 @@ def keep(conn: Connection, account: Account, done: Look) -> None:
     evidence.keep_history(conn, account.name, ticket_id, journal.to_body(done.past))
     remarks = done.plan.remarks if done.plan is not None else None
     evidence.keep_evaluation(conn, account.name, done.evaluation, remarks)
+    notices.take_down(conn, account, done.evaluation)
     if done.newest:
         conn.execute(
             delete(observation).where(

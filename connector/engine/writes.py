@@ -42,6 +42,7 @@ def desired(evaluation: Evaluation, account: Account) -> Desired:
     fields["tier"] = f"{option}tier_{evaluation.tier}" if evaluation.tier else None
     fields["severity"] = level.name if level else None
     fields["explanation"] = one_line(evaluation)
+    fields["group"] = evaluation.group
     return Desired(
         fields=fields,
         tags=frozenset(evaluation.tags),

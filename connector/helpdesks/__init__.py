@@ -2,15 +2,19 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from types import ModuleType
 from typing import Any, Protocol, cast
 
 from connector.errors import SettingsError
-from connector.helpdesks.base import Helpdesk
+from connector.helpdesks.base import NOTHING_MORE, Helpdesk, Wants
 from connector.settings import AccountSettings
+from mappings.assignment import Assignment
+from mappings.conditions import Condition
 from mappings.field_mapping import FieldMapping
+from mappings.policy import Policy
+from mappings.severity import PLAN
 from mappings.ticket import Ticket
 
 
@@ -37,12 +41,56 @@ def open_helpdesk(
     mapping: FieldMapping,
     *,
     now: Callable[[], datetime] | None = None,
+    wants: Wants = NOTHING_MORE,
 ) -> Helpdesk:
     """The helpdesk of an account; makes no call. Raises `SettingsError`.
 
-    `now` is the wall clock, for the age of deliveries and for what they observe.
+    `now` is the wall clock, for the age of deliveries and for what they observe; `wants` is what
+    the account's policy needs beyond the ticket, see `wants_of`.
     """
-    return cast(Helpdesk, _folder(account.helpdesk).connect(account, mapping, now=now))
+    opened = _folder(account.helpdesk).connect(account, mapping, now=now, wants=wants)
+    return cast(Helpdesk, opened)
+
+
+def wants_of(assignments: Sequence[Assignment]) -> Wants:
+    """What an account's policies and their contracts need beyond the ticket itself."""
+    policies = [policy for one in assignments for policy in one.judging]
+    layers = [layer for policy in policies for layer in (policy, *policy.overlaid())]
+    asked = {fact for layer in layers for fact in _facts(layer)}
+    asked.update(fact for one in assignments for fact in one.when.facts())
+    return Wants(
+        own_dues=any(target.inherits for layer in layers for target in layer.targets),
+        organizations=PLAN in asked or any(map(_is_by_customer, layers)),
+        calls=any(rule.or_call for layer in layers for rule in layer.fulfilments),
+    )
+
+
+def _is_by_customer(policy: Policy) -> bool:
+    """Whether it differs by the customer's plan or mail domain; the id comes with the ticket."""
+    by_contract = any(one.domains or one.plan for one in policy.contracts)
+    return by_contract or policy.default_plan is not None
+
+
+def _facts(policy: Policy) -> Iterator[str]:
+    """The facts that a policy asks for."""
+    for condition in _conditions(policy):
+        yield from condition.facts()
+    if policy.matrix is not None:
+        yield from (policy.matrix.rows, policy.matrix.columns)
+        if policy.matrix.lowered_when is not None:
+            yield from policy.matrix.lowered_when.facts()
+
+
+def _conditions(policy: Policy) -> Iterator[Condition]:
+    yield from (one.when for one in policy.exemptions)
+    yield from (one.when for one in policy.severity_rules)
+    yield from (one.when for one in policy.targets)
+    yield from (one.when for one in policy.fulfilments)
+    yield from (one.when for one in policy.duties)
+    yield from (one.when for one in policy.steps)
+    yield policy.information.when
+    yield from (one.when for one in policy.information.required)
+    yield from (condition for tier in policy.tiers for condition in tier.any)
 
 
 def translator(kind: str) -> Translator:

@@ -27,6 +27,21 @@ class Capabilities:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Wants:
+    """What a policy needs beyond the ticket itself. Each of them may cost calls or credits."""
+
+    #: the due instants that the helpdesk itself computed
+    own_dues: bool = False
+    #: the customer's organization: its plan and its domains
+    organizations: bool = False
+    #: phone conversations of an agent with the customer
+    calls: bool = False
+
+
+NOTHING_MORE = Wants()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Observation:
     """What a delivery says about one value. Never written back from."""
 
@@ -68,6 +83,8 @@ class Counters:
     reopens: int | None = None
     latest_comment_at: datetime | None = None
     status_updated_at: datetime | None = None
+    #: moves when a phone conversation may have been added; told only where the policy takes them
+    possible_call_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +117,10 @@ class History:
     known_since: datetime | None
     #: what in it could not be read as it stands
     remarks: tuple[Remark, ...] = ()
+    #: phone conversations of a human agent with the customer
+    calls: tuple[Reply, ...] = ()
+    #: values whose changes it never tells, such as those of the customer's organization
+    untold: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,6 +16,7 @@ from connector.engine import accounts, schedule
 from connector.engine.accounts import Lease
 from connector.engine.context import Account
 from connector.engine.lane import Lane
+from connector.engine.messenger import Messenger
 from connector.errors import AccountError, SettingsError, StoreError
 from connector.store.database import Database
 from connector.store.heartbeat import beat
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 2.0
 STORE_RETRY_SECONDS = 1.0
+MESSAGE_POLL_SECONDS = 0.5
+MESSAGE_GRACE_SECONDS = 3.0
 HEARTBEAT = "worker"
 
 
@@ -38,9 +41,11 @@ class Worker:
         threads: int,
         poll_seconds: float,
         clock_check_seconds: float,
+        messenger: Messenger | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
+        self._messenger = messenger
         self._served = served
         self._poll_seconds = poll_seconds
         self._clock_check_seconds = clock_check_seconds
@@ -59,6 +64,8 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stop`. A refusing database is waited for."""
+        messages = threading.Thread(target=self._send_messages, name="messages", daemon=True)
+        messages.start()
         try:
             while not self._stop.is_set():
                 try:
@@ -71,6 +78,19 @@ class Worker:
         finally:
             self._stop.set()
             self._pool.shutdown(wait=True)
+            messages.join(MESSAGE_GRACE_SECONDS)  # what is on its way then is sent once more
+
+    def _send_messages(self) -> None:
+        """In a thread of its own: a receiver that does not answer delays no account."""
+        while self._messenger is not None and not self._stop.is_set():
+            try:
+                pause = 0.0 if self._messenger.deliver() else MESSAGE_POLL_SECONDS
+            except StoreError:
+                pause = STORE_RETRY_SECONDS
+            except Exception:
+                log.exception("messenger failed")
+                pause = STORE_RETRY_SECONDS
+            self._stop.wait(pause)
 
     def tick(self) -> None:
         """One look for work."""

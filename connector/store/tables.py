@@ -8,6 +8,7 @@ showing and comparing.
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    false,
 )
 
 metadata = MetaData(
@@ -73,6 +75,7 @@ account = Table(
     ),
     Column("clock_samples", _Body, comment="the latest offsets that were measured, seconds"),
     _instant("clock_checked_at", "when the offset was last measured"),
+    Column("basis", Text, comment="fingerprint of the policies and the mode that it was served by"),
     comment="one helpdesk account and how it stands; never touched by the intake",
 )
 
@@ -92,11 +95,18 @@ ticket = Table(
     Column("written_fingerprint", Text, comment="fingerprint of the values that we last wrote"),
     Column("open_intent", _Id, comment="intent.id of a bulk write without an answer yet"),
     Column("last_error", Text, comment="the latest failure of this ticket, in words"),
-    Column("evaluation", _Body, comment="the latest evaluation, as interfaces.md shows it"),
+    Column("evaluation", _Body, comment="the latest evaluation, in codes and figures"),
     Column("evaluated_at", Double, comment="the `now` of that evaluation"),
     Column("state", Text, comment="state of that evaluation, such as at_risk"),
     Column("severity", Text, comment="severity id of that evaluation"),
     Column("next_due_at", Double, comment="the next due instant of that evaluation"),
+    Column(
+        "is_over",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="solved, closed or cancelled at that evaluation",
+    ),
     Column("created", Double, nullable=False, comment="when this row was made: the first hint"),
     comment="one row per ticket drives everything: queue, timer, retry and coalescer",
 )
@@ -182,11 +192,77 @@ evidence = Table(
     Column("account", Text, nullable=False, comment="account.name"),
     Column("ticket_id", Text, nullable=False, comment="the helpdesk's id of the ticket"),
     Column("at", Double, nullable=False, comment="when it happened"),
-    Column("kind", Text, nullable=False, comment="evaluated, written, failed, conflict, parked"),
+    Column("kind", Text, nullable=False, comment="what kind of event"),
     Column("body", _Body, nullable=False, comment="what happened"),
     Index(None, "account", "ticket_id", "id"),
     sqlite_autoincrement=True,
     comment="what was decided and done for a ticket, a line each",
+)
+
+policy_version = Table(
+    "policy_version",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="rises in the order in which they came into force"),
+    Column("account", Text, nullable=False, comment="account.name"),
+    Column("policy", Text, nullable=False, comment="id of the policy"),
+    Column("version", Text, nullable=False, comment="hash of what it comes to"),
+    Column("in_force_from", Double, nullable=False, comment="first sight, by the helpdesk's clock"),
+    Column("source", _Body, nullable=False, comment="the texts from which it is loaded again"),
+    Column("tags", _Body, nullable=False, comment="every tag it can set, without the prefix"),
+    Index(None, "account", "id"),
+    sqlite_autoincrement=True,
+    comment="the policies that an account has had; a row for each time that one came into force",
+)
+
+ticket_exception = Table(
+    "ticket_exception",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="rises in the order of writing"),
+    Column("account", Text, nullable=False, comment="account.name"),
+    Column("ticket_id", Text, nullable=False, comment="the helpdesk's id of the ticket"),
+    Column("metric", Text, comment="the metric whose due it gives; empty: every metric"),
+    Column("until", Double, nullable=False, comment="the due that was promised instead"),
+    Column("reference", Text, nullable=False, comment="where it was promised in writing"),
+    Column("written_at", Double, nullable=False, comment="by the helpdesk's clock"),
+    Column("written_by", Text, comment="who wrote it down; empty: nobody said"),
+    Column("withdrawn_at", Double, comment="by the helpdesk's clock; empty: it stands"),
+    Column("withdrawn_by", Text, comment="who took it back; empty: nobody said"),
+    Index(None, "account", "ticket_id"),
+    sqlite_autoincrement=True,
+    comment="dues that were promised otherwise for single tickets",
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="rises in the order of writing"),
+    Column("account", Text, nullable=False, comment="account.name"),
+    Column("ticket_id", Text, nullable=False, comment="the helpdesk's id of the ticket"),
+    Column("step", Text, nullable=False, comment="id of the step of the ladder"),
+    Column("metric", Text, nullable=False, comment="the metric on whose clock it was reached"),
+    Column("started_at", Double, nullable=False, comment="start of that clock: which cycle"),
+    Column("reached_at", Double, nullable=False, comment="when the step was reached"),
+    Column(
+        "stands", Boolean, nullable=False, comment="whether it is reached since without a break"
+    ),
+    Column("state", Text, nullable=False, comment="due, sent, withheld or given_up"),
+    Column("message_id", Text, nullable=False, comment="id of the message, the same at each try"),
+    Column("body", Text, nullable=False, comment="the message, exactly as it is signed"),
+    _count("attempts", "tries begun"),
+    _instant("not_before", "no try before this instant"),
+    Column("last_error", Text, comment="why the latest try failed, or why none is made"),
+    Column("created_at", Double, nullable=False, comment="when it was stored"),
+    Column("sent_at", Double, comment="when the receiver took it"),
+    Index(None, "account", "ticket_id"),
+    sqlite_autoincrement=True,
+    comment="steps of escalation ladders that were reached, and whether somebody was told",
+)
+Index(
+    "ix_notice_due",
+    notice.c.account,
+    notice.c.not_before,
+    postgresql_where=notice.c.state == "due",
+    sqlite_where=notice.c.state == "due",
 )
 
 heartbeat = Table(

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from mappings.document.reading import Document, parse
-from mappings.field_mapping import FieldMapping, Input, Output, OutputType
+from mappings.field_mapping import REPORTED_AT, TAGS, FieldMapping, Input, Output, OutputType
 from mappings.ticket import (
     CANCELLED,
     CLASS,
@@ -29,6 +29,7 @@ OUTPUTS: Mapping[str, tuple[OutputType, ...]] = {
     "state": (OutputType.OPTION, OutputType.TEXT),
     "severity": (OutputType.OPTION, OutputType.TEXT),
     "tier": (OutputType.OPTION, OutputType.TEXT),
+    "group": (OutputType.TEXT,),
     "explanation": (OutputType.TEXT,),
 }
 _INPUT_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -56,7 +57,17 @@ class InputDocument(Document):
     """One field of the helpdesk that fills one of our values."""
 
     field: Name
+    of: Literal["ticket", "organization"] = Field(
+        default="ticket", description="whose field it is; a company counts as an organization"
+    )
     values: dict[Word, Name] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _tags_are_named(self) -> "InputDocument":
+        # all tags would be one value that moves with every tag that anybody sets, we included
+        if self.field == TAGS and not self.values:
+            raise ValueError("the field 'tags' needs 'values': {tag: ours}")
+        return self
 
 
 class OutputDocument(Document):
@@ -93,7 +104,9 @@ class FieldsDocument(Document):
     @field_validator("inputs")
     @classmethod
     def _input_names(cls, value: dict[str, InputDocument]) -> dict[str, InputDocument]:
-        for name in value:
+        for name, one in value.items():
+            if name == REPORTED_AT and one.of == "organization":
+                raise ValueError(f"'{name}' is a field of the ticket, not of its organization")
             if name in _BUILT_IN:
                 raise ValueError(f"'{name}' is no input; it is mapped by {_BUILT_IN[name]}")
             if not _INPUT_NAME.fullmatch(name):
@@ -128,7 +141,11 @@ def parse_fields(text: str, file: str) -> FieldMapping:
         plan_tag_prefix=document.plan_tag_prefix,
         plan_field=document.plan_field,
         inputs={
-            name: Input(field=one.field, values=dict(one.values))
+            name: Input(
+                field=one.field,
+                values=dict(one.values),
+                of_organization=one.of == "organization",
+            )
             for name, one in document.inputs.items()
         },
         outputs={

@@ -1,65 +1,53 @@
 """The form of a policy file: what may stand in it, and in which words."""
 
 import re
-from collections.abc import Mapping
-from typing import Annotated
+from fractions import Fraction
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
-from mappings.conditions import EVERY_TICKET, Condition, Filled, Test
+from mappings.conditions import EVERY_TICKET
 from mappings.document.calendar import ScheduleDocument
+from mappings.document.condition_form import AmountText, ConditionText, Name, amount_of
 from mappings.document.reading import Document
 from mappings.hours import BusinessDayMode
 from mappings.policy import (
-    Amount,
     Commitment,
     Effect,
+    Gate,
     Grade,
+    JudgeBy,
     Metric,
     Reopening,
+    SeverityChange,
+    Start,
+    Step,
     Strategy,
+    Unofficial,
 )
 from mappings.promises import ELAPSED
+from mappings.severity import MATRIX, REQUESTED
 from mappings.ticket import ASSESSED, PRIORITY, Cause
 
-AMOUNT = re.compile(r"(\d+)\s*(s|m|h|bd|w)")
-SECONDS = {"s": 1, "m": 60, "h": 3600, "w": 604_800}
+TAKEN_FROM = (ASSESSED, MATRIX, REQUESTED, PRIORITY)
+ESCALATE_MANAGEMENT = "escalate_management"
+_PERCENT = re.compile(r"(\d{1,2}(?:\.\d+)?)\s*%")
+_AFTER_DUE = re.compile(r"(.+?)\s+after\s+due")
 
 
-def _amount(value: object) -> Amount:
-    """A length of time as it is written in a policy."""
-    written = AMOUNT.fullmatch(value) if isinstance(value, str) else None
-    if written is None:
-        raise ValueError(
-            f"'{value}' is no length of time; write 15m, 4h, 2bd (business days) or 1w"
-        )
-    count, unit = int(written[1]), written[2]
-    if not 0 < count < 100_000:
-        raise ValueError(f"'{value}' is out of range; a length of time is more than 0")
-    if unit == "bd":
-        return Amount(business_days=count)
-    return Amount(seconds=count * SECONDS[unit])
+def _words(value: object) -> object:
+    """One word stands for a list of one."""
+    return [value] if isinstance(value, str) else value
 
 
-def _condition(value: object) -> Condition:
-    """`{fact: value or list of values, filled: [facts]}`; all must hold."""
-    if not isinstance(value, Mapping):
-        raise ValueError("a condition is written as {severity: high, channel: [email, portal]}")
-    tests: list[Test | Filled] = []
-    for fact, wanted in value.items():
-        values = wanted if isinstance(wanted, list) else [wanted]
-        if not values or not all(isinstance(one, str) for one in values):
-            raise ValueError(f"'{fact}' needs a word or a list of words, such as {fact}: [email]")
-        if fact == "filled":
-            tests.extend(Filled(fact=one) for one in values)
-        else:
-            tests.append(Test(fact=str(fact), values=tuple(values)))
-    return Condition(tests=tuple(tests))
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 
-AmountText = Annotated[Amount, BeforeValidator(_amount)]
-ConditionText = Annotated[Condition, BeforeValidator(_condition)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+class CalendarDocument(ScheduleDocument):
+    """A calendar of a policy, with what the document leaves open about it."""
+
+    source: str | None = None
+    gaps: list[str] = Field(default=[], description="Gaps that every date counted on it rests on")
 
 
 class LevelDocument(Document):
@@ -75,19 +63,42 @@ class LevelDocument(Document):
 class SeverityRuleDocument(Document):
     """Take the severity from a value (`from`), or give one `when` a condition holds."""
 
-    taken_from: str | None = Field(default=None, alias="from")
+    taken_from: str | None = Field(
+        default=None,
+        alias="from",
+        description="severity (an agent's assessment), matrix, requested_severity or priority",
+    )
     when: ConditionText = EVERY_TICKET
     severity: str | None = None
+    after_first_reply: bool = Field(
+        default=False,
+        description="an assessment counts from the first public reply on; until then that of the "
+        "report does",
+    )
     source: str | None = None
     gaps: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _either(self) -> "SeverityRuleDocument":
         if (self.taken_from is None) == (self.severity is None):
-            raise ValueError("a rule has either 'from' (severity or priority) or 'severity'")
-        if self.taken_from not in (None, ASSESSED, PRIORITY):
-            raise ValueError(f"from: '{self.taken_from}' is unknown; severity or priority is meant")
+            raise ValueError(f"a rule has either 'from' ({', '.join(TAKEN_FROM)}) or 'severity'")
+        if self.taken_from not in (None, *TAKEN_FROM):
+            known = ", ".join(TAKEN_FROM)
+            raise ValueError(f"from: '{self.taken_from}' is unknown; known: {known}")
+        if self.after_first_reply and self.taken_from != ASSESSED:
+            raise ValueError(f"after_first_reply is for from: {ASSESSED}")
         return self
+
+
+class MatrixDocument(Document):
+    """Impact x urgency -> severity."""
+
+    rows: Name = Field(description="the input that chooses the row, such as impact")
+    columns: Name = Field(description="the input that chooses the column, such as urgency")
+    cells: dict[str, dict[str, str]] = Field(description="row -> column -> severity id")
+    lowered_when: ConditionText | None = Field(
+        default=None, description="tickets that are lowered by one, not below the lowest"
+    )
 
 
 class SeveritiesDocument(Document):
@@ -95,6 +106,10 @@ class SeveritiesDocument(Document):
 
     levels: tuple[LevelDocument, ...] = ()
     rules: tuple[SeverityRuleDocument, ...] = ()
+    matrix: MatrixDocument | None = None
+    show_priority: bool = Field(
+        default=False, description="show the helpdesk's priority beside the severity"
+    )
 
 
 class ExemptionDocument(Document):
@@ -102,8 +117,71 @@ class ExemptionDocument(Document):
 
     when: ConditionText
     reason: Name
+    unofficial: bool = Field(
+        default=False, description="the document does not accept the channel; see `unofficial`"
+    )
     source: str | None = None
     gaps: tuple[str, ...] = ()
+
+
+class WaitDocument(Document):
+    """What one cause of waiting does, and to which metrics."""
+
+    effect: Effect
+    metrics: tuple[Metric, ...] = Field(default=(), description="empty: to all")
+    gaps: tuple[str, ...] = ()
+
+
+def _wait(value: object) -> object:
+    return {"effect": value} if isinstance(value, str) else value
+
+
+def _requirement(value: object) -> object:
+    return {"any_of": [value]} if isinstance(value, str) else value
+
+
+class RequirementDocument(Document):
+    """A value that a request has to give, or the alternatives to it."""
+
+    any_of: Annotated[tuple[Name, ...], Field(min_length=1)]
+    when: ConditionText = EVERY_TICKET
+
+
+class InformationDocument(Document):
+    """What a request has to say."""
+
+    gate: Gate = Field(
+        default=Gate.ADVISORY,
+        description="hold_start: clocks with start: information_complete wait for it",
+    )
+    when: ConditionText = EVERY_TICKET
+    required: tuple[Annotated[RequirementDocument, BeforeValidator(_requirement)], ...] = ()
+    source: str | None = None
+    gaps: tuple[str, ...] = ()
+
+
+class FulfilmentDocument(Document):
+    """What fulfils a metric beside the reply or the solve."""
+
+    metric: Metric
+    when: ConditionText = EVERY_TICKET
+    filled: Name | None = Field(
+        default=None, description="fulfilled at the later of the usual event and its filling"
+    )
+    or_at: Name | None = Field(
+        default=None, description="a mapped instant that counts as the usual event"
+    )
+    or_call: bool = Field(default=False, description="an agent's phone conversation counts too")
+    source: str | None = None
+    gaps: tuple[str, ...] = Field(default=(), description="rested on where `filled` is not mapped")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "FulfilmentDocument":
+        if self.metric is not Metric.FIRST_RESPONSE and (self.or_at or self.or_call):
+            raise ValueError("or_at and or_call are for first_response")
+        if not (self.filled or self.or_at or self.or_call):
+            raise ValueError("says nothing; write filled, or_at or or_call")
+        return self
 
 
 class RegimeDocument(Document):
@@ -118,29 +196,33 @@ class RegimeDocument(Document):
 class TargetDocument(Document):
     """One promise."""
 
-    metric: Metric
     when: ConditionText = EVERY_TICKET
-    clock: str = ELAPSED
+    clock: str = Field(default=ELAPSED, description="elapsed, or the name of a calendar")
     aim: AmountText | None = None
     limit: AmountText | None = None
-    #: for `next_update`: the interval between two updates
-    every: AmountText | None = None
+    every: AmountText | None = Field(
+        default=None, description="for next_update: the interval between two updates"
+    )
     regime: RegimeDocument | None = None
-    under: bool = False
+    inherit: bool = Field(default=False, description="take the helpdesk's own due date")
+    under: bool = Field(default=False, description="late already at the due instant itself")
     commitment: Commitment | None = None
+    start: Start = Start.REPORTED
     source: str | None = None
     gaps: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _bounded(self) -> "TargetDocument":
         given = [one for one in (self.limit, self.every, self.regime) if one is not None]
-        if (self.metric is Metric.NEXT_UPDATE) != (self.every is not None):
-            raise ValueError("'every' is for next_update, and next_update needs it")
+        if self.inherit:
+            if given or self.aim is not None:
+                raise ValueError("inherit takes the helpdesk's date as it stands, without limits")
+            return self
         informational = self.commitment is Commitment.NONE
         if informational and (given or self.aim is None):
             raise ValueError("commitment none has an aim and no limit")
         if not informational and len(given) != 1:
-            raise ValueError("a target has exactly one of limit, every and regime")
+            raise ValueError("a target has exactly one of limit, every, regime and inherit")
         return self
 
     @model_validator(mode="after")
@@ -160,11 +242,23 @@ class DutyDocument(Document):
     """Something owed that no metric times."""
 
     id: Name
-    when: ConditionText
+    when: ConditionText = EVERY_TICKET
     tag: bool = False
     until_reply: bool = False
+    missing: Words = Field(default=(), description="open while one of these is empty")
+    missing_all: Words = Field(default=(), description="open while all of these are empty")
+    after_response: AmountText | None = Field(
+        default=None, description="open from so long after the first response was made"
+    )
+    kept: bool = Field(default=False, description="stays after the solve")
     text: str
     source: str | None = None
+
+    @model_validator(mode="after")
+    def _one_list(self) -> "DutyDocument":
+        if self.missing and self.missing_all:
+            raise ValueError("has missing and missing_all; write two duties")
+        return self
 
 
 class TierDocument(Document):
@@ -174,6 +268,71 @@ class TierDocument(Document):
     any: tuple[ConditionText, ...]
     source: str | None = None
     gaps: tuple[str, ...] = ()
+
+
+def _step_at(value: object) -> object:
+    """`aim`, `at_risk`, `due`, `80%` or `2h after due`, as the parts of a `Step`."""
+    if isinstance(value, dict):
+        return value
+    if value in ("aim", "at_risk"):
+        return {"at_risk": True}
+    if value in ("due", "breached"):
+        return {"after_due_seconds": 0}
+    text = value if isinstance(value, str) else ""
+    if percent := _PERCENT.fullmatch(text):
+        share = Fraction(percent[1]) / 100
+        if 0 < share < 1:
+            return {"share": str(share)}
+    if (after := _AFTER_DUE.fullmatch(text)) and (seconds := amount_of(after[1]).seconds):
+        return {"after_due_seconds": seconds}
+    raise ValueError(f"'{value}' is no point on a clock; write aim, 80%, due or 2h after due")
+
+
+def _management_at(value: object) -> object:
+    if isinstance(value, str) and value not in ("at_risk", "breached"):
+        return _step_at(f"{value} after due")
+    return _step_at(value)
+
+
+_AT_SCHEMA = {"type": "string", "description": "aim, at_risk, due, 80% or 2h after due"}
+_MANAGEMENT_SCHEMA = {
+    "type": "string",
+    "description": "at_risk, breached, or so long past due, such as 2h",
+}
+StepAt = Annotated[dict[str, Any], BeforeValidator(_step_at), WithJsonSchema(_AT_SCHEMA)]
+ManagementAt = Annotated[
+    dict[str, Any], BeforeValidator(_management_at), WithJsonSchema(_MANAGEMENT_SCHEMA)
+]
+
+
+class StepDocument(Document):
+    """One rung of an escalation ladder."""
+
+    id: Name
+    metric: Metric | None = Field(default=None, description="empty: of every metric")
+    at: StepAt
+    when: ConditionText = EVERY_TICKET
+    tags: tuple[Name, ...] = Field(default=(), description="without the prefix; go at the solve")
+    group: str | None = Field(default=None, description="what the output `group` then holds")
+    tier: Annotated[int, Field(ge=2, le=3)] | None = None
+    notify: bool = Field(default=False, description="send the outgoing webhook, once")
+    source: str | None = None
+
+    @model_validator(mode="after")
+    def _does_something(self) -> "StepDocument":
+        if not (self.tags or self.group or self.tier or self.notify):
+            raise ValueError("does nothing; write tags, group, tier or notify")
+        return self
+
+    def to_step(self) -> Step:
+        """The step in the domain's words."""
+        point = dict(self.at)
+        share = Fraction(point.pop("share")) if "share" in point else None
+        parts = {name: getattr(self, name) for name in _STEP_PARTS}
+        return Step(share=share, **point, **parts)
+
+
+_STEP_PARTS = ("id", "metric", "when", "tags", "group", "tier", "notify", "source")
 
 
 class GapDocument(Document):
@@ -195,11 +354,37 @@ class PolicyDocument(Document):
     at_risk_at: Annotated[float, Field(gt=0, lt=1)] = 0.75
     business_day: BusinessDayMode = BusinessDayMode.WALL_CLOCK
     on_reopen: Reopening = Reopening.RESUME
-    calendars: dict[str, ScheduleDocument] = Field(default_factory=dict)
+    on_severity_change: SeverityChange = SeverityChange.RESTATE
+    judge_by: JudgeBy = JudgeBy.REPORTED
+    unofficial: Unofficial = Unofficial.EXEMPT
+    default_plan: Name | None = Field(
+        default=None, description="plan of customers of whom no plan is known"
+    )
+    calendars: dict[str, CalendarDocument] = Field(default_factory=dict)
     severity: SeveritiesDocument = SeveritiesDocument()
     exempt: tuple[ExemptionDocument, ...] = ()
-    waiting: dict[Cause, Effect] = Field(default_factory=dict)
-    targets: tuple[TargetDocument, ...]
+    waiting: dict[Cause, Annotated[WaitDocument, BeforeValidator(_wait)]] = Field(
+        default_factory=dict
+    )
+    information: InformationDocument = InformationDocument()
+    targets: dict[Metric, tuple[TargetDocument, ...]]
+    silent: dict[Metric, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="gaps that an answer rests on where nothing gives a due",
+    )
+    fulfilment: tuple[FulfilmentDocument, ...] = ()
     duties: tuple[DutyDocument, ...] = ()
     tiers: tuple[TierDocument, ...] = ()
+    escalate_management: ManagementAt | None = None
+    escalation: tuple[StepDocument, ...] = ()
     gaps: tuple[GapDocument, ...] = ()
+    decisions: dict[str, str] = Field(
+        default_factory=dict, description="gap id -> what was decided, by whom and when"
+    )
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _by_metric(cls, value: object) -> object:
+        if isinstance(value, list):
+            raise ValueError("targets stand under their metric: first_response: [{limit: 4h}]")
+        return value

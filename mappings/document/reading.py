@@ -1,23 +1,64 @@
 """YAML text -> a checked document; every problem with its file, line and column, all at once."""
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, ScalarEvent
 
-from mappings.errors import MappingError
+from mappings.document.careful_yaml import MAX_CHARACTERS, MAX_DEPTH, at, decoded, parse_yaml
+from mappings.document.problems import DocumentError, Problem, near, odd_letters
 
-MAX_CHARACTERS = 1_000_000  # a policy is a few pages; more than this is a mistake or an attack
-MAX_DEPTH = 30  # the deepest document kind needs 8
+__all__ = [
+    "MAX_CHARACTERS",
+    "MAX_DEPTH",
+    "Document",
+    "DocumentError",
+    "Place",
+    "Problem",
+    "decoded",
+    "locate",
+    "parse",
+    "parse_yaml",
+    "validate",
+]
 
 M = TypeVar("M", bound=BaseModel)
+
+_QUOTED = re.compile(r"'([^']*)'")
+#: pydantic's kind of error -> what is expected there
+_EXPECTED = {
+    **dict.fromkeys(("string_type", "string_sub_type", "string_unicode"), "a text"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("int_parsing_size",), "a number of usual size"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "a number such as 0.75"),
+    **dict.fromkeys(("list_type", "tuple_type", "set_type"), "a list, such as [one, two]"),
+    **dict.fromkeys(
+        ("dict_type", "mapping_type", "model_type", "model_attributes_type"),
+        "names with values (name: value)",
+    ),
+    **dict.fromkeys(
+        (
+            "date_type",
+            "date_parsing",
+            "date_from_datetime_parsing",
+            "date_from_datetime_inexact",
+        ),
+        "a day such as 2026-12-25",
+    ),
+    **dict.fromkeys(("path_type",), "a path of a file"),
+    **dict.fromkeys(("invalid_key",), "a name of letters, before the ':'"),
+}
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    (bool, "true or false"),
+    ((int, float), "a number"),
+    (str, "a text"),
+    (Mapping, "names with values"),
+    (list, "a list"),
+)
+_BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
 
 
 class Document(BaseModel):
@@ -26,111 +67,101 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Problem:
-    """One finding in a file. `line` and `column` start at 1; 0 when the whole file is meant."""
-
-    file: str
-    line: int
-    column: int
-    #: E (error), W (warning), I (information)
-    grade: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.grade} {self.message}"
-
-
-class DocumentError(MappingError):
-    """A document cannot be used."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
-        self.problems = tuple(problems)
-
-
 def parse(model: type[M], text: str, file: str) -> M:
     """The document in `text`; `file` is the name that errors show. Raises `DocumentError`."""
     return validate(model, parse_yaml(text, file), file)
 
 
-def validate(model: type[M], data: Any, file: str) -> M:
-    """The document in a value of `parse_yaml`. Raises `DocumentError`."""
+#: path of a part of a document -> its file, line and column
+Place = Callable[[tuple[Any, ...]], tuple[str, int, int]]
+
+
+def validate(model: type[M], data: Any, file: str, place: Place | None = None) -> M:
+    """The document in a value of `parse_yaml`. Raises `DocumentError`.
+
+    `place` finds the parts of a document that was merged from several files.
+    """
     if data is None:
-        raise _whole(file, "is empty")
+        raise at(file, 1, 1, "is empty")
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise DocumentError(tuple(_problems(error, model, data, file))) from None
-
-
-def parse_yaml(text: str, file: str) -> Any:
-    """The YAML 1.2 value in `text`, with the lines of its parts. Raises `DocumentError`."""
-    text = text.removeprefix("\ufeff")
-    if len(text) > MAX_CHARACTERS:
-        raise _whole(file, f"has {len(text):,} characters; the limit is {MAX_CHARACTERS:,}")
-    try:
-        _refuse_bombs(text, file)
-        return YAML(typ="rt", pure=True).load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        problem = (error.problem or error.context or "is no YAML").strip()
-        if isinstance(error, DuplicateKeyError):  # its own words show both values: secrets, perhaps
-            problem = f"{problem.partition(' with value')[0]}; each key may stand once"
-        raise DocumentError(
-            [Problem(file=file, line=line, column=column, grade="E", message=problem)]
-        ) from None
-    except (YAMLError, ValueError) as error:
-        raise _whole(file, f"is no YAML: {error}") from None
-
-
-def _whole(file: str, message: str) -> DocumentError:
-    return DocumentError([Problem(file=file, line=0, column=0, grade="E", message=message)])
-
-
-def _at_line(file: str, line: int, message: str) -> DocumentError:
-    return DocumentError([Problem(file=file, line=line, column=1, grade="E", message=message)])
-
-
-def _refuse_bombs(text: str, file: str) -> None:
-    """Aliases can make a small file huge, and deep nesting a long call chain."""
-    depth = 0
-    for event in YAML(typ="rt", pure=True).parse(text):
-        line = event.start_mark.line + 1 if event.start_mark else 0
-        if isinstance(event, AliasEvent):
-            raise _at_line(file, line, "aliases (*name) are not allowed; write the value out")
-        if isinstance(event, ScalarEvent) and event.value == "<<" and event.style is None:
-            raise _at_line(file, line, "merge keys (<<) are not allowed; write the keys out")
-        depth += type(event).__name__.endswith("StartEvent")
-        depth -= type(event).__name__.endswith("EndEvent")
-        if depth > MAX_DEPTH:
-            raise _at_line(file, line, f"nested deeper than {MAX_DEPTH} levels")
+        place = place or (lambda path: (file, *locate(data, path)))
+        raise DocumentError(tuple(_problems(error, model, data, place))) from None
 
 
 def _problems(
-    error: ValidationError, model: type[BaseModel], data: Any, file: str
+    error: ValidationError, model: type[BaseModel], data: Any, place: Place
 ) -> Iterator[Problem]:
     for found in error.errors(include_url=False):
-        line, column = locate(data, found["loc"])
-        yield Problem(
-            file=file, line=line, column=column, grade="E", message=_message(found, model)
-        )
+        file, line, column = place(found["loc"])
+        path = ".".join(_shown(found["loc"], data)) or "the document"
+        message = f"{path}: {_message(found, model)}"
+        yield Problem(file=file, line=line, column=column, grade="E", message=message)
+
+
+def _shown(path: Sequence[Any], data: Any) -> Iterator[str]:
+    """The parts of a path that a reader of the file can see; a union adds names of its own."""
+    for number, part in enumerate(path):
+        is_last = number == len(path) - 1
+        is_alien = isinstance(data, Mapping) and part not in data and not is_last
+        if is_alien or part == "[key]":
+            continue
+        known = isinstance(data, Mapping) and part in data
+        known |= isinstance(data, list) and isinstance(part, int) and part < len(data)
+        data = data[part] if known else None
+        yield str(part)
 
 
 def _message(found: Mapping[str, Any], model: type[BaseModel]) -> str:
-    path = ".".join(str(part) for part in found["loc"]) or "the document"
-    if found["type"] == "extra_forbidden":
-        name, known = str(found["loc"][-1]), sorted(_fields_at(model, found["loc"][:-1]))
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(known)}"
-        return f"{path}: '{name}' is no field here; {hint}"
-    if found["type"] == "missing":
-        return f"{path}: is missing"
-    if found["type"] in ("model_type", "model_attributes_type"):
-        return f"{path}: names with values (name: value) are expected here"
-    message = str(found["msg"]).removeprefix("Value error, ")
-    return f"{path}: {message[0].lower()}{message[1:]}" if message else path
+    kind, limits = found["type"], found.get("ctx", {})
+    if kind == "extra_forbidden":
+        return _no_field(str(found["loc"][-1]), _fields_at(model, found["loc"][:-1]))
+    if kind in ("enum", "literal_error"):
+        return _no_choice(found["input"], str(limits["expected"]))
+    if kind in _EXPECTED:
+        # the value itself is not shown: it may be a secret
+        return _no_kind(_EXPECTED[kind], found["input"])
+    if kind == "string_pattern_mismatch":
+        right = "begin with a letter and use a-z, 0-9, _ and -, such as 'big-customer'"
+        return f"'{found['input']}' is no name; {odd_letters(found['input'])}{right}"
+    return _bounded(kind, limits) or _plain(str(found["msg"]))
+
+
+def _bounded(kind: str, limits: Mapping[str, Any]) -> str | None:
+    if kind == "missing":
+        return "is missing"
+    if kind in ("too_short", "string_too_short"):
+        return "is empty; at least one is needed"
+    return next(
+        (f"must be {word} {limits[key]}" for key, word in _BOUNDS.items() if key in limits), None
+    )
+
+
+def _plain(message: str) -> str:
+    message = message.removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"{message[:1].lower()}{message[1:]}"
+
+
+def _no_field(name: str, known: set[str]) -> str:
+    meant = near(name, known)
+    hint = f"did you mean '{meant}'?" if meant else f"known here: {', '.join(sorted(known))}"
+    return f"'{name}' is no field here; {odd_letters(name)}{hint}"
+
+
+def _no_choice(written: Any, known: str) -> str:
+    if not isinstance(written, str):
+        return _no_kind(known, written)
+    meant = near(written, _QUOTED.findall(known))
+    hint = f"did you mean '{meant}'? " if meant else ""
+    return f"'{written}' is unknown; {odd_letters(written)}{hint}known: {known}"
+
+
+def _no_kind(expected: str, written: object) -> str:
+    if written is None:
+        return f"is empty; write {expected}"
+    found = next((name for kind, name in _KINDS if isinstance(written, kind)), "something else")
+    return f"write {expected}, not {found}"
 
 
 def locate(data: Any, path: Sequence[Any]) -> tuple[int, int]:
@@ -156,6 +187,8 @@ def _fields_at(annotation: Any, path: Sequence[Any]) -> set[str]:
             return set(names)
         return _fields_at(names[path[0]].annotation, path[1:]) if path[0] in names else set()
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _fields_at(arguments[0], path)
     if origin in (Union, UnionType):
         # a union puts the member's own name into the path of its errors
         deeper = path[1:] if path and not isinstance(path[0], int) else path

@@ -8,6 +8,8 @@ from functools import lru_cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
+#: version of the zone data, as the IANA numbers it
+ZONE_DATA = files("tzdata").joinpath("zoneinfo", "tzdata.zi").read_text("ascii").split()[2]
 _OFFSET = re.compile(r"(?:UTC|GMT)?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>[0-5]\d))?")
 _FARTHEST = timedelta(hours=14)
 

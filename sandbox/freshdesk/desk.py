@@ -7,6 +7,7 @@ from typing import Any
 from sandbox.desk import (
     Choices,
     Comment,
+    Customer,
     DeskError,
     Message,
     NewTicket,
@@ -29,7 +30,7 @@ from sandbox.freshdesk.words import (
     status_number,
     type_label,
 )
-from sandbox.freshdesk.writer import NOTE, REPLY, Entry
+from sandbox.freshdesk.writer import NOTE, PHONE, REPLY, Entry
 from sandbox.histories import Actor, History
 from sandbox.state import Doc, Key
 
@@ -81,7 +82,7 @@ class FreshdeskDesk:
             by_agent=by_agent,
             public=public,
             body=message.body,
-            source=REPLY if public else NOTE,
+            source=PHONE if message.phone else REPLY if public else NOTE,
         )
         self._do(self._account.writer.add, ticket_id, entry)
 
@@ -99,6 +100,10 @@ class FreshdeskDesk:
         """Move a ticket to the bin."""
         self._ticket(ticket_id)
         self._account.writer.delete(ticket_id)
+
+    def put_customer(self, customer: Customer) -> int:
+        """Create or change a company."""
+        return int(self._account.people.put_company(customer)["id"])
 
     def documents(self, limit: int) -> list[Doc]:
         """The newest tickets as the API shows them, statistics included."""

@@ -5,6 +5,7 @@ import threading
 import unicodedata
 
 from sandbox.clock import Clock
+from sandbox.desk import Customer
 from sandbox.state import Doc, Row, State
 
 API_USER = "agent@sandbox.test"
@@ -81,6 +82,16 @@ class People:
         with self._lock:
             known = self._company_by_name.get(name)
             return known if known is not None else self._add_company(name)
+
+    def put_company(self, customer: Customer) -> Doc:
+        """Create a company or change it; companies have no tags. A new field is the account's."""
+        with self._lock:
+            doc = self.ensure_company(customer.name)
+            if customer.domains is not None:
+                doc["domains"] = list(customer.domains)
+            doc["custom_fields"] = doc["custom_fields"] | dict(customer.fields)
+            self._state.put(Row(kind="company", id=doc["id"], doc=doc))
+            return doc
 
     def _add_agent(self, name: str, email: str) -> Doc:
         at, key = self._clock.stamp(), self._state.next_id("user", start=_FIRST_USER)

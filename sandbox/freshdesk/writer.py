@@ -19,7 +19,7 @@ from sandbox.freshdesk.native import plan_dates, settle
 from sandbox.freshdesk.switches import Switches
 from sandbox.state import Doc, Row
 
-REPLY, NOTE = 0, 2
+REPLY, NOTE, PHONE = 0, 2, 9
 _FIRST_CONVERSATION = 43_000_900_001
 _DUES = ("due_by", "fr_due_by")
 

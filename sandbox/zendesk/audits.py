@@ -63,7 +63,7 @@ def _audit_rows(
     rows = []
     if comment is not None:
         written = _comment(comment, ids[1], audit)
-        audit["events"].append({key: written[key] for key in _EVENT_KEYS})
+        audit["events"].append({key: written[key] for key in _EVENT_KEYS if key in written})
         rows.append(_row("comment", written, ticket["id"], stamp.at))
     numbered = zip(ids[len(ids) - len(events) :], events, strict=True)
     audit["events"] += [{"id": number, **event} for number, event in numbered]
@@ -72,15 +72,18 @@ def _audit_rows(
 
 _EVENT_KEYS = (
     "id", "type", "author_id", "body", "html_body", "plain_body", "public", "attachments",
-    "audit_id",
+    "audit_id", "data",
 )  # fmt: skip
 
 
 def _comment(comment: NewComment, number: int, audit: Doc) -> Doc:
     plain = comment.body
+    answered_by = comment.author_id if comment.by_agent else None
+    call = {"data": {"answered_by_id": answered_by, "call_duration": 60}} if comment.voice else {}
     return {
         "id": number,
-        "type": "Comment",
+        "type": "VoiceComment" if comment.voice else "Comment",
+        **call,
         "author_id": comment.author_id,
         "body": plain,
         "html_body": comment.html_body or _as_html(plain),

@@ -32,6 +32,8 @@ class NewComment:
     public: bool
     author_id: int
     by_agent: bool
+    #: the note of a phone conversation
+    voice: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

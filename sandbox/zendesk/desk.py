@@ -7,6 +7,7 @@ from typing import Any
 from sandbox.desk import (
     Choices,
     Comment,
+    Customer,
     DeskError,
     Message,
     NewTicket,
@@ -69,7 +70,8 @@ class ZendeskDesk:
         """Add a comment as the customer, or as the assignee (the first agent without one)."""
         ticket = self._ticket(ticket_id)
         author = self._author(ticket, message.by)
-        body: Doc = {"comment": {"body": message.body, "public": message.public}}
+        kind = "VoiceComment" if message.phone else "Comment"
+        body: Doc = {"comment": {"body": message.body, "public": message.public, "type": kind}}
         if message.by is Actor.AGENT and message.public and ticket["assignee_id"] is None:
             body["assignee_id"] = author["id"]
         channel = "web" if message.by is Actor.AGENT else ticket["via"]["channel"]
@@ -89,6 +91,10 @@ class ZendeskDesk:
         """Delete a ticket softly."""
         author = self._author(self._ticket(ticket_id), Actor.AGENT)
         self._account.writer.delete(ticket_id, actor=author["id"])
+
+    def put_customer(self, customer: Customer) -> int:
+        """Create or change an organization."""
+        return int(self._account.people.put_organization(customer)["id"])
 
     def documents(self, limit: int) -> list[Doc]:
         """The newest tickets as the API shows them."""
@@ -245,8 +251,9 @@ class ZendeskDesk:
         return f"{audit['created_at']} · {who} via {audit['via']['channel']}: {what}"
 
     def _event_words(self, event: Doc) -> str:
-        if event["type"] == "Comment":
-            return "public comment" if event["public"] else "private comment"
+        if event["type"] in ("Comment", "VoiceComment"):
+            what = "call" if event["type"] == "VoiceComment" else "comment"
+            return f"public {what}" if event["public"] else f"private {what}"
         name = str(event["field_name"])
         field = self._account.fields.by_id.get(int(name)) if name.isdigit() else None
         title = field["title"] if field else name

@@ -105,6 +105,7 @@ def _comment(wanted: Any, *, author: Doc, people: People) -> NewComment | None:
         public=bool(wanted.get("public", True)) or not by_agent,
         author_id=author_id,
         by_agent=by_agent,
+        voice=wanted.get("type") == "VoiceComment",
     )
 
 

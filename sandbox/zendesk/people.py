@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from sandbox.clock import Clock
+from sandbox.desk import Customer
 from sandbox.state import Doc, Row, State
 
 API_USER = "agent@sandbox.test"
@@ -92,6 +93,18 @@ class People:
         with self._lock:
             known = self._by_name.get(name)
             return known if known is not None else self._add_organization(name, domains)
+
+    def put_organization(self, customer: Customer) -> Doc:
+        """Create an organization or change it. A field that is new is one of the account's."""
+        with self._lock:
+            doc = self.ensure_organization(customer.name)
+            if customer.domains is not None:
+                doc["domain_names"] = list(customer.domains)
+            if customer.tags is not None:
+                doc["tags"] = list(customer.tags)
+            doc["organization_fields"] = doc["organization_fields"] | dict(customer.fields)
+            self._state.put(Row(kind="organization", id=doc["id"], doc=doc))
+            return doc
 
     def _add_user(
         self, name: str, email: str, *, role: str, organization_id: int | None, locale: str

@@ -10,6 +10,7 @@ from sandbox.zendesk.account import Account
 from sandbox.zendesk.changes import Update
 from sandbox.zendesk.errors import bad_request, closed
 from sandbox.zendesk.metrics import metric_row
+from sandbox.zendesk.native import policy_metrics
 from sandbox.zendesk.parsing import check_stamp, envelope, restricted_keys
 from sandbox.zendesk.render import export_cursor, read_export_cursor, shown_ticket
 from sandbox.zendesk.wire import (
@@ -196,6 +197,9 @@ class TicketsApi:
     def _shown(self, tickets: list[Doc]) -> list[Doc]:
         counted = "comment_count" in included()
         shown = [shown_ticket(t, base_url(), self._account.fields) for t in tickets]
+        if "slas" in included():
+            for doc, ticket in zip(shown, tickets, strict=True):
+                doc["slas"] = {"policy_metrics": policy_metrics(ticket)}
         if counted:
             for doc in shown:
                 doc["comment_count"] = self._state.count_children("comment", doc["id"])

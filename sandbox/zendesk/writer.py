@@ -162,7 +162,7 @@ class Writer:
     def _events(self, effect: Effect, audit: Doc) -> list[TicketEvent]:
         events = events_of(effect.changes)
         if effect.comment is not None:
-            number = next(e["id"] for e in audit["events"] if e["type"] == "Comment")
+            number = next(e["id"] for e in audit["events"] if e["type"] != "Change")
             added = TicketEvent(name="comment_added", comment=effect.comment, comment_id=number)
             events.insert(0, added)
         return events

@@ -125,3 +125,68 @@ def test_wrong_input_is_an_error_and_no_traceback(words: list[str], text: str, c
 
     assert ran.exit_code == code
     assert ran.stderr.splitlines()[-1].startswith("Error: ")
+
+
+# --- contracts -----------------------------------------------------------------------------------
+
+CONTRACT = """
+contract: acme
+policy: user-support
+organizations: [77]
+overrides: {{targets: {{resolution: [{{limit: {limit}, clock: elapsed}}]}}}}
+"""
+OF_ACME = json.dumps({**ZENDESK, "organization_id": 77})
+
+
+def contract(folder: Path, limit: str) -> Path:
+    folder.mkdir(parents=True)
+    path = folder / "acme.yaml"
+    path.write_text(CONTRACT.format(limit=limit))
+    return path
+
+
+def resolution(ran: Result) -> str:
+    assert ran.exit_code == 0, ran.stderr
+    return dues(json.loads(ran.stdout))["resolution"]
+
+
+def test_a_given_contract_is_laid_over_the_policy(tmp_path: Path) -> None:
+    path = contract(tmp_path / "given", "2h")
+    assert resolution(run("--contract", str(path), text=OF_ACME)) == "2026-03-06T19:45:00Z"
+    assert resolution(run("--contract", str(path), text=json.dumps(ZENDESK))) == HIGH["resolution"]
+
+
+def test_several_contracts_can_be_given(tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(CONTRACT.format(limit="1h").replace("acme", "other").replace("77", "78"))
+    words = ["--contract", str(other), "--contract", str(contract(tmp_path / "given", "2h"))]
+    assert resolution(run(*words, text=OF_ACME)) == "2026-03-06T19:45:00Z"
+
+
+def test_a_policy_by_name_comes_with_the_contracts_of_the_data_dir(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract(tmp_path / "contracts", "3h")
+    monkeypatch.setenv("DESKCLOCK_DATA_DIR", str(tmp_path))
+    given = contract(tmp_path / "given", "2h")
+    assert resolution(run(text=OF_ACME)) == "2026-03-06T20:45:00Z"
+    assert resolution(run("--contract", str(given), text=OF_ACME)) == "2026-03-06T19:45:00Z"
+
+
+def test_a_policy_by_file_comes_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract(tmp_path / "contracts", "3h")
+    monkeypatch.setenv("DESKCLOCK_DATA_DIR", str(tmp_path))
+    shipped = Path(__file__).parents[2] / "mappings" / "policies" / "user-support.yaml"
+    assert resolution(run("--policy", str(shipped), text=OF_ACME)) == HIGH["resolution"]
+
+
+def test_all_contracts_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+    broken = contract(tmp_path / "given", "2 hours")
+    broken.write_text(broken.read_text().replace("contract: acme", "contract: Acme!"))
+    missing = tmp_path / "missing.yaml"
+    ran = run("--contract", str(broken), "--contract", str(missing), text=OF_ACME)
+    assert ran.exit_code == 1
+    assert f"{broken}:2:1: E contract" in ran.stderr
+    assert f"{missing}:0:0: E cannot be read" in ran.stderr

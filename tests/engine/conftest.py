@@ -13,12 +13,13 @@ import pytest
 import requests
 from sqlalchemy import Table, select, update
 
-from app import field_mapping, named_policy
+from app import field_mapping
 from connector.engine import accounts, schedule
 from connector.engine.context import Account
 from connector.engine.explaining import explain_ticket
 from connector.engine.intake import accept
 from connector.engine.lane import Lane
+from connector.engine.policies import Choice, as_written
 from connector.engine.writes import desired
 from connector.helpdesks.base import Hint, Observation
 from connector.helpdesks.freshdesk import connect as connect_freshdesk
@@ -26,7 +27,9 @@ from connector.helpdesks.zendesk import connect as connect_zendesk
 from connector.settings import AccountSettings
 from connector.store import tables
 from connector.store.database import Database, now
+from connector.store.documents import find_contracts, find_policy
 from connector.store.migrate import upgrade
+from mappings.conditions import EVERY_TICKET, Condition
 from mappings.tags import own_tags
 from sandbox.application import Settings, build
 from sandbox.server import serving
@@ -44,6 +47,14 @@ HOLDER = "test"
 
 D = TypeVar("D", bound=Database)
 Tap = Callable[[str, tuple[Any, ...]], None]
+
+
+def choice(name: str, when: Condition = EVERY_TICKET, folder: Path = Path("nowhere")) -> Choice:
+    """A policy by its name or file, with the contracts under `folder`, as an account has it."""
+    contracts, problems = find_contracts(folder)
+    assert not problems
+    source, policy = find_policy(name, folder, contracts, time_zone="Europe/London")
+    return Choice(when=when, policy=policy, source=source)
 
 
 class Tapped:
@@ -106,14 +117,14 @@ class Desk:
         self.session.trust_env = False
         self.mapping = field_mapping(kind, None)
         self.helpdesk = Tapped(self.connect(mode=mode))
-        policy = named_policy("user-support", Path("nowhere"), time_zone="Europe/London")
+        choices = [choice("user-support")]
         self.account = Account(
             name="acme",
             kind=kind,
             helpdesk=self.helpdesk,
-            policy=policy,
+            assignments=as_written(choices),
             mode=mode,
-            own_tags=own_tags([policy], "sla_"),
+            own_tags=own_tags([one.policy for one in choices], "sla_"),
         )
         with database.write() as conn:
             accounts.register(conn, "acme", kind)

@@ -29,9 +29,12 @@ def reading(
     waiting: str | None = None,
     replies: Sequence[Reply] = (),
     changes: Sequence[Change] = (),
+    calls: Sequence[Reply] = (),
     counters: Counters | None = None,
+    mapped: Sequence[str] = (),
+    **others: str | None,
 ) -> Reading:
-    values = {STATUS: status, PRIORITY: priority, WAITING: waiting}
+    values = {STATUS: status, PRIORITY: priority, WAITING: waiting, **others}
     return Reading(
         ticket=Ticket(
             id="1",
@@ -39,7 +42,9 @@ def reading(
             reported_at=BORN,
             channel=Channel.PORTAL,
             values=values,
+            mapped=frozenset(mapped),
             replies=tuple(replies),
+            calls=tuple(calls),
             changes=tuple(changes),
         ),
         updated_at=at(updated),
@@ -138,6 +143,44 @@ def test_the_past_is_known_from_the_start_only_when_nothing_had_happened(
     assert past(updated=updated).known_since == expected
 
 
+# --- values that a look does not tell -----------------------------------------------------------
+
+
+def test_a_value_that_a_look_does_not_tell_has_not_moved() -> None:
+    first = past(description="filled", impact="high", mapped=["impact"])
+    silent = reading(10, mapped=["impact"])
+    second = extend(first, silent, None)
+    assert second.changes == ()
+    assert complete(silent.ticket, second).values == first.values
+    third = extend(second, reading(20, description=None, impact="high", mapped=["impact"]), None)
+    assert changed(third, "description") == [(at(20), "filled", None)]
+    assert changed(third, "impact") == []
+
+
+def test_a_value_that_is_told_for_the_first_time_has_not_moved() -> None:
+    found = extend(past(), reading(10, description="filled"), None)
+    assert found.changes == ()
+    assert found.values["description"] == "filled"
+
+
+def test_a_field_that_is_mapped_no_more_is_empty_and_counts_again_when_it_is_back() -> None:
+    first = extend(past(impact="low", mapped=["impact"]), reading(10), None)
+    assert "impact" not in first.values
+    again = extend(first, reading(20, impact="high", mapped=["impact"]), None)
+    assert changed(again, "impact") == [(at(10), "low", None), (at(20), None, "high")]
+
+
+def test_a_history_leaves_the_changes_of_values_that_it_never_tells() -> None:
+    first = past(suspended=None, impact=None, mapped=["suspended", "impact"])
+    told = (Change(at=at(4), field=STATUS, before="open", after="pending"),)
+    history = History(replies=(), changes=told, known_since=BORN, untold=frozenset({"suspended"}))
+    after = reading(10, status="pending", suspended="true", impact="high", mapped=["impact"])
+    found = extend(first, after, history)
+    assert changed(found, "suspended") == [(at(10), None, "true")]
+    assert changed(found, "impact") == []
+    assert changed(found, STATUS) == [(at(4), "open", "pending")]
+
+
 # --- when the history is read --------------------------------------------------------------------
 
 QUIET = Counters(replies=1, reopens=0, status_updated_at=at(1))
@@ -153,6 +196,15 @@ QUIET = Counters(replies=1, reopens=0, status_updated_at=at(1))
         pytest.param(QUIET, reading(30, counters=Counters(replies=0)), True, id="a-reply-less"),
         pytest.param(QUIET, reading(30, counters=Counters(reopens=1)), True, id="reopened"),
         pytest.param(QUIET, reading(30, counters=Counters()), False, id="not-told"),
+        pytest.param(
+            QUIET, reading(30, counters=Counters(possible_call_at=at(30))), True, id="a-call-maybe"
+        ),
+        pytest.param(
+            Counters(possible_call_at=at(30)),
+            reading(30, counters=Counters(possible_call_at=at(30))),
+            False,
+            id="no-call-since",
+        ),
         pytest.param(
             QUIET, reading(30, status="solved", counters=QUIET), False, id="a-value-moved"
         ),
@@ -203,10 +255,21 @@ def test_a_reply_that_no_history_could_be_read_for_is_taken_from_the_figures() -
     assert extend(before, after, None).replies == (vague,)
 
 
+def test_calls_are_counted_like_replies() -> None:
+    first = extend(past(), reading(5, calls=[Reply(at=at(5))]), None)
+    second = extend(first, reading(9, calls=[Reply(at=at(5)), Reply(at=at(9))]), None)
+    assert [one.at for one in second.calls] == [at(5), at(9)]
+    told = History(replies=(), calls=(Reply(at=at(4)),), changes=(), known_since=None)
+    assert extend(second, reading(10), told).calls == told.calls
+
+
 # --- storing -------------------------------------------------------------------------------------
 
 INSTANTS = st.integers(0, 10**6).map(lambda seconds: BORN + timedelta(seconds=seconds))
 WORDS = st.none() | st.text(max_size=5)
+SPOKEN = st.lists(
+    st.builds(Reply, at=INSTANTS, exact=st.booleans(), sequence=st.integers(0, 9)), max_size=4
+).map(tuple)
 PASTS = st.builds(
     Past,
     values=st.dictionaries(st.sampled_from([STATUS, PRIORITY, WAITING, "impact"]), WORDS),
@@ -216,6 +279,7 @@ PASTS = st.builds(
         reopens=st.none() | st.integers(0, 99),
         latest_comment_at=st.none() | INSTANTS,
         status_updated_at=st.none() | INSTANTS,
+        possible_call_at=st.none() | INSTANTS,
     ),
     changes=st.lists(
         st.builds(
@@ -226,12 +290,12 @@ PASTS = st.builds(
             after=WORDS,
             inferred=st.booleans(),
             sequence=st.integers(0, 9),
+            by_agent=st.none() | st.booleans(),
         ),
         max_size=4,
     ).map(tuple),
-    replies=st.lists(
-        st.builds(Reply, at=INSTANTS, exact=st.booleans(), sequence=st.integers(0, 9)), max_size=4
-    ).map(tuple),
+    replies=SPOKEN,
+    calls=SPOKEN,
     known_since=st.none() | INSTANTS,
 )
 
@@ -241,10 +305,26 @@ def test_a_stored_journal_comes_back_as_it_was(found: Past) -> None:
     assert from_body(to_body(found)) == found
 
 
+def test_a_journal_of_an_earlier_release_is_read() -> None:
+    told = [BORN.timestamp(), STATUS, "open", "solved", False, 3]
+    body = {
+        "values": {STATUS: "solved"},
+        "counters": {"replies": 1, "reopens": 0, "latest_comment_at": None,
+                     "status_updated_at": BORN.timestamp()},
+        "changes": [told],
+        "replies": [[BORN.timestamp(), True, 0]],
+        "known_since": None,
+    }  # fmt: skip
+    found = from_body(body)
+    assert (found.calls, found.changes[0].by_agent, found.changes[0].sequence) == ((), None, 3)
+    assert found.counters.possible_call_at is None
+
+
 @given(found=PASTS)
 def test_a_ticket_is_completed_with_all_that_the_journal_knows(found: Past) -> None:
     ticket = complete(reading().ticket, found)
     assert (set(ticket.changes), set(ticket.replies)) == (set(found.changes), set(found.replies))
+    assert set(ticket.calls) == set(found.calls)
     assert ticket.known_since == found.known_since
 
 

@@ -10,6 +10,7 @@ import pytest
 import responses
 
 from connector.helpdesks import available, translator
+from connector.helpdesks.base import NOTHING_MORE
 from connector.helpdesks.freshdesk import connect as connect_freshdesk
 from connector.helpdesks.zendesk import connect as connect_zendesk
 from connector.settings import AccountSettings
@@ -34,7 +35,7 @@ class Desk:
     fields: str
     waits: list
 
-    def open(self, *, secrets=("first", "second"), now=None, **settings):
+    def open(self, *, secrets=("first", "second"), now=None, wants=NOTHING_MORE, **settings):
         account = AccountSettings.model_validate(
             {
                 "helpdesk": self.kind,
@@ -46,14 +47,17 @@ class Desk:
             }
             | settings
         )
-        return CONNECT[self.kind](account, self.mapping, now=now, sleep=self.waits.append)
+        return CONNECT[self.kind](
+            account, self.mapping, now=now, wants=wants, sleep=self.waits.append
+        )
 
     @property
     def mapping(self):
         return parse_fields(self.fields, f"{self.kind}.yaml")
 
     def with_inputs(self, inputs):
-        self.fields = self.fields.replace("inputs: {}", f"inputs: {json.dumps(inputs)}")
+        line = f"inputs: {json.dumps(inputs)}"
+        self.fields = re.sub(r"(?m)^inputs: .*$", lambda _: line, self.fields)
         return self
 
     def samples(self, pattern="*"):

@@ -73,6 +73,8 @@ def instants_of(ticket):
     yield from (ticket.created_at, ticket.reported_at)
     yield from (reply.at for reply in ticket.replies)
     yield from (change.at for change in ticket.changes)
+    yield from (call.at for call in ticket.calls)
+    yield from ticket.own_dues.values()
     if ticket.known_since:
         yield ticket.known_since
 
@@ -151,7 +153,7 @@ def test_a_ticket_of_nothing_but_nulls_is_a_ticket(desk):
     assert ticket.status is Status.UNKNOWN
     assert ticket.channel is Channel.OTHER
     assert ticket.values["class"] == "other"
-    assert (ticket.values["priority"], ticket.organization, ticket.plan) == (None, None, None)
+    assert (ticket.values["priority"], ticket.organization, ticket.plans) == (None, None, ())
 
 
 def test_unknown_words_are_remarks(desk):

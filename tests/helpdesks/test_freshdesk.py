@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,15 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.errors import (
+    HelpdeskUnreachable,
     TicketError,
     TicketReadOnly,
     UnreadableWebhook,
     UnverifiedWebhook,
     WriteRefused,
 )
-from connector.helpdesks.base import Desired, Observation
+from connector.helpdesks.base import Desired, Observation, Wants
 from connector.helpdesks.freshdesk.catalogue import choices
 from connector.helpdesks.freshdesk.client import Client
+from connector.helpdesks.freshdesk.companies import KEPT_SECONDS, MOST, Companies
 from connector.helpdesks.freshdesk.webhook import _in_text
 from connector.http import Session
 from mappings.ticket import Reply
@@ -189,7 +192,7 @@ def test_the_figures_date_the_status(freshdesk):
 def test_the_plan_stands_in_the_company(freshdesk):
     (ticket,) = freshdesk.tickets(freshdesk.sample("ticket"))
 
-    assert (ticket.plan, ticket.organization) == ("Gold", "4300000000009")
+    assert (ticket.plans, ticket.organization) == (("gold",), "4300000000009")
 
 
 def test_source_10_is_outbound(freshdesk):
@@ -219,6 +222,53 @@ def test_pages_of_conversations_end(wire):
     wire.get(url, json=rows, headers={"link": '< https://x/?page=2>;rel="next"'})
     with pytest.raises(TicketError, match="do not come to an end"):
         Client(Session(BASE)).conversations("1")
+
+
+def test_a_company_is_read_once_in_some_minutes(wire):
+    for name in ("old", "new"):
+        wire.get(f"{API}/companies/9", json={"id": 9, "name": name, "domains": [name]})
+    now = [100.0]
+    companies = Companies(Client(Session(BASE)), lambda: now[0])
+    found = []
+    for seconds in (0, KEPT_SECONDS - 1, 1):
+        now[0] += seconds
+        found.append(companies.company("9"))
+
+    assert found == [{"id": 9, "domains": [name]} for name in ("old", "old", "new")]
+    assert len(wire.calls) == 2
+
+
+def test_a_company_that_is_gone_is_asked_for_once(wire):
+    wire.get(f"{API}/companies/9", status=404)
+    companies = Companies(Client(Session(BASE)))
+
+    assert companies.company("9") is companies.company("9") is None
+    assert len(wire.calls) == 1
+
+
+def test_companies_do_not_pile_up(wire):
+    wire.get(re.compile(f"{API}/companies/"), json={"id": 9})
+    companies = Companies(Client(Session(BASE)))
+    companies._known.update((str(number), (0.0, None)) for number in range(MOST))
+    companies.company("x")
+
+    assert list(companies._known) == ["x"]
+
+
+@pytest.mark.parametrize("answer", [{"json": []}, {"status": 400}, {"body": "<html>"}])
+def test_a_company_that_cannot_be_read_is_an_error(wire, answer):
+    wire.get(f"{API}/companies/9", **answer)
+
+    with pytest.raises(HelpdeskUnreachable):
+        Client(Session(BASE)).company("9")
+
+
+@pytest.mark.parametrize("company_id", [None, "../users", "", True, []])
+def test_only_a_number_names_a_company(freshdesk, wire, company_id):
+    freshdesk.serve(wire, json=freshdesk.sample("ticket") | {"company_id": company_id})
+    freshdesk.open(wants=Wants(organizations=True)).read("20")
+
+    assert not [call for call in wire.calls if "/companies/" in call.request.url]
 
 
 @pytest.mark.parametrize(

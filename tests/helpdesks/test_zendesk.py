@@ -21,7 +21,7 @@ from connector.errors import (
     UnverifiedWebhook,
     WriteConflict,
 )
-from connector.helpdesks.base import Desired, Observation, Row
+from connector.helpdesks.base import Desired, Observation, Row, Wants
 from connector.helpdesks.zendesk.client import Client
 from connector.helpdesks.zendesk.webhook import TEST_SECRET
 from connector.http import Session
@@ -121,7 +121,7 @@ def test_many_tickets_are_one_call(zendesk, wire):
     wire.get(f"{API}/tickets/show_many", json=zendesk.sample("tickets_show_many"))
     first, second = zendesk.open().read_many(["35436", "35440", "35441"])
 
-    assert first.ticket.plan == "gold"
+    assert first.ticket.plans == ("gold",)
     assert first.counters.replies == 1
     assert first.ticket.replies == (Reply(at=at("09:01:00"), exact=False),)
     solved = datetime(2026, 3, 3, 10, 0, 30, tzinfo=UTC)
@@ -254,10 +254,37 @@ def test_inputs_fill_values(zendesk):
     (ticket,) = zendesk.tickets(zendesk.sample("ticket_bare") | {"custom_fields": fields})
 
     assert ticket.reported_at == at("07:00:00")
-    assert ticket.values["waiting"] == "third_party"
+    assert (ticket.values["waiting"], ticket.values["third_party"]) == ("customer", "true")
     assert (ticket.values["impact"], ticket.values["description"]) == ("high", "filled")
     assert ticket.mapped == {"impact", "description", "third_party"}
     assert [(one.code, one.about) for one in ticket.remarks] == [("field_missing", "product")]
+
+
+def test_the_tags_are_meant_and_not_a_field_with_their_title(zendesk, wire):
+    zendesk.with_inputs({"club": {"field": "tags", "values": {"enterprise": "yes"}}})
+    document = zendesk.sample("ticket_fields")
+    document["ticket_fields"].append({"id": 9, "title": "tags", "type": "text"})
+    wire.get(f"{API}/ticket_fields", json=document)
+    wire.get(f"{API}/tickets/35436", json=zendesk.sample("ticket"))
+
+    assert zendesk.open().read("35436").ticket.values["club"] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("wants", "expected"),
+    [
+        (Wants(), "metric_sets,users"),
+        (Wants(calls=True), "metric_sets,users"),
+        (Wants(organizations=True), "metric_sets,users,organizations"),
+        (Wants(own_dues=True), "metric_sets,users,slas"),
+    ],
+)
+def test_what_comes_with_a_ticket_is_what_is_wanted(zendesk, wire, wants, expected):
+    zendesk.serve(wire)
+    asked = [matchers.query_param_matcher({"ids": "35436", "include": expected})]
+    wire.get(f"{API}/tickets/show_many", json=zendesk.sample("tickets_show_many"), match=asked)
+
+    assert zendesk.open(wants=wants).read_many(["35436"])
 
 
 def test_inputs_are_found_by_title_on_the_account(zendesk, wire):

@@ -1,9 +1,11 @@
 """Tiers, looked at directly: which instants count."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from mappings.clock import State
 from mappings.escalation import tier
+from mappings.severity import Facts
 from mappings.ticket import Ticket
 from tests.builders import a_ticket, history, local, user_support
 
@@ -11,12 +13,26 @@ POLICY = user_support()
 AT = local("03-02 10:00")
 
 
+@dataclass(kw_only=True)
+class Running:
+    """A ticket at an instant, with a resolution that is in time."""
+
+    facts: Facts
+
+    def resolution_state(self) -> State:
+        return State.RUNNING
+
+
+def running_at(ticket: Ticket, at: datetime) -> Running:
+    return Running(facts=Facts(ticket=ticket, policy=POLICY, at=at))
+
+
 def looked_at(ticket: Ticket, now: str) -> list[datetime]:
     seen: list[datetime] = []
 
-    def running(_: Ticket, at: datetime) -> State:
+    def running(at: datetime) -> Running:
         seen.append(at)
-        return State.RUNNING
+        return running_at(ticket, at)
 
     assert tier(ticket, POLICY, local(now), running) == (1, None)
     return sorted(set(seen))
@@ -45,5 +61,5 @@ def test_from_a_reopen_on_it_counts_again() -> None:
 
 def test_the_highest_tier_needs_no_further_look() -> None:
     ticket = a_ticket(at=AT, severity="critical", events=history("03-02 11:00 severity=low"))
-    found, rule = tier(ticket, POLICY, local("03-02 12:00"), lambda _ticket, _at: None)
+    found, rule = tier(ticket, POLICY, local("03-02 12:00"), lambda at: running_at(ticket, at))
     assert (found, rule) == (3, POLICY.tiers[0])

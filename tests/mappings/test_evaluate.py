@@ -8,6 +8,7 @@ import pytest
 from mappings.answer import as_json
 from mappings.clock import State
 from mappings.evaluate import HISTORY_MISSING, MINUTE_PRECISION, evaluate
+from mappings.explain import reasons
 from mappings.policy import Metric
 from mappings.ticket import STATUS, WAITING, Change, Reply
 from tests.builders import a_policy, a_ticket, history, local, shown, user_support
@@ -20,7 +21,7 @@ SECOND = timedelta(seconds=1)
 def test_an_outbound_ticket_has_no_first_response() -> None:
     found = evaluate(a_ticket(at=AT, severity="high", outbound=True), POLICY, AT)
     assert [one.metric for one in found.metrics] == [Metric.RESOLUTION]
-    assert "outbound" in [reason.code for reason in found.reasons]
+    assert "outbound" in [reason.code for reason in reasons(found)]
 
 
 def test_clocks_start_at_the_report_where_that_was_earlier() -> None:
@@ -153,11 +154,11 @@ def test_an_unknown_channel_is_treated_as_portal_by_every_policy() -> None:
 policy: portal
 title: Portal
 document: portal.txt
-targets: [{metric: first_response, when: {channel: portal}, limit: 1h}]
+targets: {first_response: [{when: {channel: portal}, limit: 1h}]}
 """
     found = evaluate(a_ticket(at=AT, channel="other"), a_policy(text=text), AT)
     assert [one.promise.governed_by for one in found.metrics] == ["channel portal"]
-    assert "channel_other" in [reason.code for reason in found.reasons]
+    assert "channel_other" in [reason.code for reason in reasons(found)]
     assert as_json(found)["channel"] == "other"
 
 
@@ -175,7 +176,7 @@ policy: reopened
 title: Reopened
 document: reopened.txt
 on_reopen: {how}
-targets: [{{metric: resolution, limit: 8h}}]
+targets: {{resolution: [{{limit: 8h}}]}}
 """
     events = history("03-02 12:00 status=solved; 03-02 15:00 status=open")
     found = evaluate(a_ticket(at=AT, events=events), a_policy(text=text), local("03-02 16:00"))
@@ -189,8 +190,10 @@ title: Effort
 document: effort.txt
 commitment: best_effort
 targets:
-  - {metric: first_response, limit: 1h}
-  - {metric: resolution, aim: 1h, commitment: none}
+  first_response:
+    - {limit: 1h}
+  resolution:
+    - {aim: 1h, commitment: none}
 """
     ticket = a_ticket(at=AT)
     found = evaluate(ticket, a_policy(text=text), AT + timedelta(hours=2))
@@ -204,7 +207,7 @@ def test_a_policy_without_a_promise_for_a_ticket_says_nothing_of_it() -> None:
 policy: nothing
 title: Nothing
 document: nothing.txt
-targets: [{metric: first_response, when: {plan: gold}, limit: 1h}]
+targets: {first_response: [{when: {plan: gold}, limit: 1h}]}
 """
     found = evaluate(a_ticket(at=AT), a_policy(text=text), AT)
     assert (found.state, found.metrics, found.tags) == (None, (), ())

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mappings.evaluate import evaluate
-from mappings.explain import length, moment, text, utc
+from mappings.explain import reasons, text, utc
+from mappings.sentences import length, moment
 from tests.builders import LONDON, a_ticket, history, local, user_support
 
 ZONE = ZoneInfo(LONDON)
@@ -15,18 +16,18 @@ ZONE = ZoneInfo(LONDON)
 def told(at: str, now: str, events: str = "", **values: Any) -> list[str]:
     ticket = a_ticket(at=local(at), events=history(events), **values)
     found = evaluate(ticket, user_support(), local(now))
-    return [text(reason, ZONE) for reason in found.reasons]
+    return [text(reason, ZONE) for reason in reasons(found)]
 
 
 def test_a_due_date_can_be_checked_by_hand() -> None:
     lines = told("Fri 03-27 16:00", "Fri 03-27 16:00", severity="medium")
     assert (
         "Open hours counted for the first response: Fri 2026-03-27 16:00 to 18:00 (2 h), "
-        "Mon 2026-03-30 09:00 to 11:00 (2 h)." in lines
+        "Mon 2026-03-30 09:00 to 11:00 (2 h), 4 h in all." in lines
     )
     assert (
-        "The resolution (severity medium) is promised in 1 business day, in business hours, "
-        "from Fri 2026-03-27 16:00." in lines
+        "The resolution (severity medium) is promised within 1 business day, counted in business "
+        "hours, from Fri 2026-03-27 16:00 (by the policy)." in lines
     )
 
 
@@ -37,8 +38,8 @@ SENTENCES = [
         "",
         {"severity": "critical"},
         (
-            "Tier 3 because of: severity critical, category platform-wide failure or data "
-            "corruption or external integration or resolution breached or overdue."
+            "Tier 3 because of: severity critical, category empty or platform-wide failure or "
+            "data corruption or external integration or resolution breached or overdue."
         ),
     ),
     (
@@ -56,7 +57,7 @@ SENTENCES = [
         "Mon 03-02 10:30",
         "",
         {"assessed": "blocker"},
-        ("'blocker' is no severity of this policy and was passed over."),
+        "The severity 'blocker' names no severity of this policy and was passed over.",
     ),
     (
         "Mon 03-02 10:00",
@@ -74,8 +75,8 @@ SENTENCES = [
         "",
         {"severity": "high"},
         (
-            "The first response (severity high) is promised in 4 hours, every hour of the day"
-            " counts; reported while closed, from Fri 2026-03-06 18:05."
+            "The first response (severity high) is promised within 4 hours, every hour of the "
+            "day counts; reported while closed, from Fri 2026-03-06 18:05 (by the policy)."
         ),
     ),
     (

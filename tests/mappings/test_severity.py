@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mappings.conditions import Condition, Filled, same_word
+from mappings.conditions import Condition, Operator, same_word
 from mappings.conditions import Test as OneOf
 from mappings.severity import Facts, decide, holds_since
 from tests.builders import a_ticket, history, local, shown, user_support
@@ -37,7 +37,9 @@ def test_the_first_rule_that_gives_a_level_decides(
 
 
 def test_an_assessment_that_names_no_level_is_told() -> None:
-    assert decide(a_ticket(at=AT, assessed="blocker"), POLICY, AT).ignored == "blocker"
+    assert decide(a_ticket(at=AT, assessed="blocker"), POLICY, AT).ignored == (
+        ("severity", "blocker"),
+    )
 
 
 def test_a_severity_is_that_of_its_instant() -> None:
@@ -54,7 +56,12 @@ def test_two_spellings_of_a_word_are_one(value: str) -> None:
     assert same_word(value) == "data corruption"
 
 
-CRITICAL = Condition(tests=(OneOf(fact="severity", values=("critical",)), Filled(fact="area")))
+CRITICAL = Condition(
+    tests=(
+        OneOf(fact="severity", values=("critical",)),
+        OneOf(fact="area", operator=Operator.PRESENT),
+    )
+)
 SINCE = [
     ("", None),
     ("03-02 11:00 severity=critical", None),

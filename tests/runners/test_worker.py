@@ -4,9 +4,11 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,19 @@ import pytest
 import requests
 from ruamel.yaml import YAML
 from sqlalchemy import select, update
+from standardwebhooks import Webhook
 
 from app import create_worker
 from commands.demo import deskclock
+from connector.engine.intake import request_look
+from connector.engine.rank import Rank
 from connector.errors import SettingsError
 from connector.runners.embedded import Worker, only_worker
 from connector.settings import Settings
 from connector.store import tables
 from connector.store.database import Database, now
+from connector.store.documents import find_policy
+from connector.store.migrate import upgrade
 from sandbox.application import Settings as Helpdesk
 from sandbox.application import build
 from sandbox.server import serving
@@ -33,6 +40,7 @@ SIGN_IN = {
     "freshdesk": {"api_key": "sandbox"},
 }
 SECRET = "a-secret-of-the-tests"  # nothing real
+WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # from the specification; nothing real
 PATIENCE = 90.0  # seconds; only a failure takes that long
 
 
@@ -262,6 +270,86 @@ def test_a_worker_that_is_killed_in_a_burst_of_webhooks_loses_none_of_them(site:
             process.terminate()
         codes = [process.wait(30) for process in running.values()]
     assert codes == [0, 0]
+
+
+class Receiver:
+    """A receiver of notices that falls silent in the middle of the first one."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.let_go = threading.Event()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
+                if len(receiver.got) == 1:
+                    receiver.let_go.wait(PATIENCE)
+                with suppress(OSError):
+                    self.send_response(204)
+                    self.end_headers()
+
+            def log_message(self, *arguments: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    thread = threading.Thread(target=made.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield made
+    made.let_go.set()
+    made.server.shutdown()
+    thread.join()
+    made.server.server_close()
+
+
+def notify(site: Site, receiver: Receiver) -> None:
+    """A ladder whose first step is reached at once, and somebody who is told."""
+    source, _ = find_policy("user-support", site.folder, (), time_zone=None)
+    step = "escalation: [{id: seen, metric: resolution, at: 1%, notify: true}]"
+    path = site.folder / "ladder.yaml"
+    path.write_text(f"{source.text}\n{step}\n")
+    accounts = YAML(typ="safe").load(site.config.read_text())
+    for one in accounts["accounts"].values():
+        one["policy"] = str(path)
+    accounts["notify"] = {"url": receiver.url, "secrets": [WHSEC]}
+    YAML().dump(accounts, site.config)
+
+
+def test_a_worker_that_is_killed_while_it_tells_somebody_tells_it_again(
+    site: Site, receiver: Receiver
+) -> None:
+    notify(site, receiver)
+    upgrade(site.database)
+    ticket = site.create("zendesk")
+    site.control("zendesk", "POST", "clock", {"advance_seconds": 3600})
+    running = site.start("worker")
+    try:
+        eventually("the worker knows the account", lambda: site.rows(tables.account))
+        with site.database.write() as conn:
+            request_look(conn, "zendesk", [ticket], Rank.HINT)
+        eventually("the receiver is called", lambda: receiver.got)
+        eventually("the lane goes on meanwhile", site.enriched)
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+        with site.database.write() as conn:
+            conn.execute(update(tables.notice).values(not_before=0))
+        running = site.start("worker")
+        eventually("it is sent again", lambda: len(receiver.got) > 1)
+        eventually("it is over", lambda: {r["state"] for r in site.rows(tables.notice)} == {"sent"})
+    finally:
+        running.terminate()
+        code = running.wait(30)
+    first, again = receiver.got
+    assert first[0]["webhook-id"] == again[0]["webhook-id"]
+    told = Webhook(WHSEC).verify(again[1], again[0])["data"]
+    assert (told["ticket_id"], told["step"], first[1], code) == (ticket, "seen", again[1], 0)
 
 
 def bring_echoes_forward(site: Site) -> None:

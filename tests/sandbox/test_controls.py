@@ -233,3 +233,53 @@ def test_an_app_can_be_built_and_closed_without_a_server():
     app = create_sandbox("freshdesk", tickets=1)
     assert app.test_client().get("/").status_code == 200
     app.extensions["sandbox"].close()
+
+
+# --- organizations, calls, the helpdesk's own dates ----------------------------------------------
+
+
+def test_an_organization_is_created_and_then_changed(desk):
+    first = desk.control("POST", "organizations", {"name": "Acme", "domains": ["acme.test"]})["id"]
+    second = desk.control("POST", "organizations", {"name": "Acme", "fields": {"plan": "gold"}})
+    assert second["id"] == first
+    ticket = desk.get(desk.ticket(organization="Acme"))
+    assert first in (ticket.get("organization_id"), ticket.get("company_id"))
+    path = "companies" if "company_id" in ticket else "organizations"
+    found = desk.api("GET", f"/{path}/{first}").json()
+    found = found.get("organization", found)
+    assert "acme.test" in str(found)
+    assert "gold" in str(found)
+
+
+def test_an_organization_needs_a_name(desk):
+    assert "needs a name" in desk.control("POST", "organizations", {"fields": {}})["error"]
+
+
+def test_a_call_is_a_note_of_its_own_kind(zendesk, freshdesk):
+    told = {"as": "agent", "body": "Called back."}
+    ticket = zendesk.ticket()
+    zendesk.control("POST", f"tickets/{ticket}/call", told)
+    comment = zendesk.api("GET", f"/tickets/{ticket}/comments").json()["comments"][-1]
+    event = zendesk.api("GET", f"/tickets/{ticket}/audits").json()["audits"][-1]["events"][0]
+    assert (comment["type"], comment["public"]) == (event["type"], False) == ("VoiceComment", False)
+    assert event["data"]["answered_by_id"] == comment["author_id"]
+
+    ticket = freshdesk.ticket()
+    freshdesk.control("POST", f"tickets/{ticket}/call", told)
+    (row,) = freshdesk.api("GET", f"/tickets/{ticket}/conversations").json()
+    assert (row["source"], row["incoming"], row["private"]) == (9, False, True)
+    assert freshdesk.get(ticket, "?include=stats")["stats"]["first_responded_at"] is None
+
+
+def test_zendesk_shows_its_own_dates_when_asked(zendesk):
+    ticket = zendesk.ticket(priority="urgent")
+    zendesk.control("POST", f"tickets/{ticket}/reply", {"as": "agent", "body": "Hello"})
+    query = f"/tickets/show_many?ids={ticket}&include=slas"
+    (found,) = zendesk.api("GET", query).json()["tickets"]
+    reply, resolution = found["slas"]["policy_metrics"]
+    assert (reply["metric"], reply["stage"]) == ("first_reply_time", "achieved")
+    assert (resolution["metric"], resolution["stage"]) == ("total_resolution_time", "active")
+    assert reply["breach_at"] < resolution["breach_at"]
+    assert "slas" not in zendesk.get(ticket)
+    bare = zendesk.get(zendesk.ticket(), "?include=slas")
+    assert bare["slas"] == {"policy_metrics": []}

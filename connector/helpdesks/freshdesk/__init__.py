@@ -6,6 +6,7 @@ from datetime import datetime
 
 from connector.errors import TicketNotFound
 from connector.helpdesks.base import (
+    NOTHING_MORE,
     Capabilities,
     ClockSample,
     Desired,
@@ -13,14 +14,17 @@ from connector.helpdesks.base import (
     History,
     Identity,
     Job,
+    JSONObject,
     Plan,
     Reading,
+    Wants,
 )
 from connector.helpdesks.freshdesk import plan as planning
 from connector.helpdesks.freshdesk import translate, webhook
 from connector.helpdesks.freshdesk.catalogue import Catalogue, read_catalogue
 from connector.helpdesks.freshdesk.client import Client
-from connector.helpdesks.freshdesk.history import Nobody, replies_of
+from connector.helpdesks.freshdesk.companies import Companies
+from connector.helpdesks.freshdesk.history import Nobody, calls_of, replies_of
 from connector.helpdesks.freshdesk.signin import sign_in
 from connector.http import Session
 from connector.settings import AccountSettings
@@ -46,10 +50,16 @@ class Freshdesk:
         account: AccountSettings,
         mapping: FieldMapping,
         session: Session,
+        *,
+        wants: Wants = NOTHING_MORE,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.session = session
         self._client = Client(session)
         self._mapping = mapping
+        self._takes_calls = wants.calls
+        reads_companies = wants.organizations or bool(mapping.inputs_of(organization=True))
+        self._companies = Companies(self._client, monotonic) if reads_companies else None
         self._is_native = account.mode == "native"
         self._robots = frozenset(account.robots)
         self._secrets = [one.get_secret_value() for one in account.webhook.secrets]
@@ -85,8 +95,14 @@ class Freshdesk:
     def read(self, ticket_id: str) -> Reading:
         """Look at one ticket."""
         raw = self._client.ticket(_plain_id(ticket_id))
-        words, fields = Words(self._mapping), self._fields()
-        return translate.reading(raw, fields, words, single=True, native=self._is_native)
+        return translate.reading(
+            raw | self._company(raw),
+            self._fields(),
+            Words(self._mapping),
+            single=True,
+            native=self._is_native,
+            calls=self._takes_calls,
+        )
 
     def read_many(self, ticket_ids: Sequence[str]) -> Sequence[Reading]:
         """Look at each ticket singly: Freshdesk has no read by ids."""
@@ -102,7 +118,12 @@ class Freshdesk:
         """Read all conversations; Freshdesk tells nothing of earlier values."""
         conversations = self._client.conversations(reading.ticket.id)
         nobody = Nobody.of(self._user_id(), self._robots)
-        return History(replies=replies_of(conversations, nobody), changes=(), known_since=None)
+        return History(
+            replies=replies_of(conversations, nobody),
+            changes=(),
+            known_since=None,
+            calls=calls_of(conversations, nobody),
+        )
 
     def plan(self, reading: Reading, desired: Desired) -> Plan | None:
         """Desired minus observed."""
@@ -128,6 +149,14 @@ class Freshdesk:
             for shown, received in self.session.clock_samples()
         ]
 
+    def _company(self, raw: JSONObject) -> JSONObject:
+        """The key that a ticket's company stands under; nothing where it is of no use."""
+        company_id = str(raw.get("company_id") or "")
+        if self._companies is None or not _is_plain(company_id):
+            return {}
+        company = self._companies.company(company_id)
+        return {} if company is None else {"company": company}
+
     def _fields(self) -> Catalogue:
         if self._catalogue is None:
             self.prepare()
@@ -142,7 +171,9 @@ def connect(
     mapping: FieldMapping,
     *,
     now: Callable[[], datetime] | None = None,  # noqa: ARG001 - every helpdesk is connected alike
+    wants: Wants = NOTHING_MORE,
     sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> Freshdesk:
     """The account that the settings describe. Raises `SettingsError`; makes no call.
 
@@ -154,7 +185,7 @@ def connect(
         default_retry_after=DEFAULT_RETRY_AFTER,
         sleep=sleep,
     )
-    return Freshdesk(account, mapping, session)
+    return Freshdesk(account, mapping, session, wants=wants, monotonic=monotonic)
 
 
 def _is_replaced(line: str) -> bool:
@@ -163,6 +194,10 @@ def _is_replaced(line: str) -> bool:
 
 def _plain_id(ticket_id: str) -> str:
     """Ids come from deliveries; nothing but digits may reach a path."""
-    if not (ticket_id.isascii() and ticket_id.isdigit()):
+    if not _is_plain(ticket_id):
         raise TicketNotFound(f"'{ticket_id[:40]}' is no id of a Freshdesk ticket")
     return ticket_id
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isdigit()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connector.helpdesks.base import JSONObject
-from mappings.field_mapping import FieldMapping, OutputType
+from mappings.field_mapping import TAGS, FieldMapping, OutputType
 
 # Keys of a ticket that an input may name; every other field stands in custom_fields.
 TICKET_KEYS = frozenset(
@@ -19,6 +19,7 @@ TICKET_KEYS = frozenset(
         "source",
         "status",
         "subject",
+        TAGS,
         "type",
     }
 )
@@ -46,6 +47,8 @@ class Catalogue:
 
     #: our name -> key of the ticket or name of a custom field
     inputs: Mapping[str, str] = field(default_factory=dict)
+    #: our name -> name of a field of the customer's company, with or without `cf_`
+    organization_inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, OutputField] = field(default_factory=dict)
     #: mapped inputs that the account does not have: our name -> what the mapping calls it
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -57,7 +60,7 @@ def read_catalogue(
     """The catalogue, and a line for the admin for each mapped field that cannot be used."""
     known = _by_any_name(fields)
     inputs, missing, outputs, lines = {}, {}, {}, []
-    for name, wanted in mapping.inputs.items():
+    for name, wanted in mapping.inputs_of(organization=False).items():
         found = known.get(wanted.field)
         if wanted.field in TICKET_KEYS:
             inputs[name] = wanted.field
@@ -78,12 +81,27 @@ def read_catalogue(
             )
         else:
             outputs[name] = OutputField(name=str(found["name"]), options=_options(found))
-    return Catalogue(inputs=inputs, outputs=outputs, missing=missing), tuple(lines)
+    read = Catalogue(
+        inputs=inputs,
+        organization_inputs=_named(mapping, organization=True),
+        outputs=outputs,
+        missing=missing,
+    )
+    return read, tuple(lines)
 
 
 def offline(mapping: FieldMapping) -> Catalogue:
     """Without asking the account: fields are taken as they are named."""
-    return Catalogue(inputs={name: wanted.field for name, wanted in mapping.inputs.items()})
+    return Catalogue(
+        inputs=_named(mapping, organization=False),
+        organization_inputs=_named(mapping, organization=True),
+    )
+
+
+def _named(mapping: FieldMapping, *, organization: bool) -> dict[str, str]:
+    """Inputs by the names of their fields; a company itself shows which fields it has."""
+    found = mapping.inputs_of(organization=organization)
+    return {name: wanted.field for name, wanted in found.items()}
 
 
 def choices(value: Any) -> Iterator[str]:

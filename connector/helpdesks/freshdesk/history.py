@@ -1,13 +1,16 @@
 """What Freshdesk's conversations tell of a ticket's past. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from connector.helpdesks.base import JSONObject
-from mappings.field_mapping import instant, plain
+from mappings.field_mapping import plain
 from mappings.ticket import Reply
+from mappings.written import instant
 
-REPLY = 0  # source of a conversation; 2 is a note, 8 a forward, the others are social or surveys
+# Sources of a conversation; 2 is a note, 8 a forward, the others are social networks or surveys.
+REPLY = 0
+PHONE = 9  # "Phone" in the reference: the log of a call that an agent had
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,17 +27,32 @@ class Nobody:
 
 def replies_of(conversations: Sequence[JSONObject], nobody: Nobody) -> tuple[Reply, ...]:
     """The responses. The opening is the ticket's description and stands in no conversation."""
-    return tuple(
-        Reply(at=at, sequence=place)
-        for place, one in enumerate(conversations)
-        if _is_response(one, nobody) and (at := instant(one.get("created_at"))) is not None
+    return _spoken(
+        conversations, REPLY, nobody, lambda conversation: conversation.get("private") is False
     )
 
 
-def _is_response(conversation: JSONObject, nobody: Nobody) -> bool:
-    return (
-        conversation.get("incoming") is False
-        and conversation.get("private") is False
-        and conversation.get("source") == REPLY
-        and plain(conversation.get("user_id")) not in nobody.user_ids
+def calls_of(conversations: Sequence[JSONObject], nobody: Nobody) -> tuple[Reply, ...]:
+    """The phone conversations that agents logged.
+
+    Each was held with the customer, whoever may read its log; one that came in says nothing of an
+    agent who answered, and may be a message on the machine.
+    """
+    return _spoken(conversations, PHONE, nobody, lambda _: True)
+
+
+def _spoken(
+    conversations: Sequence[JSONObject],
+    source: int,
+    nobody: Nobody,
+    is_for_the_customer: Callable[[JSONObject], bool],
+) -> tuple[Reply, ...]:
+    return tuple(
+        Reply(at=at, sequence=place)
+        for place, one in enumerate(conversations)
+        if one.get("incoming") is False
+        and one.get("source") == source
+        and is_for_the_customer(one)
+        and plain(one.get("user_id")) not in nobody.user_ids
+        and (at := instant(one.get("created_at"))) is not None
     )

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from connector.helpdesks.base import Desired, JSONObject, Plan, Reading
 from connector.helpdesks.freshdesk.catalogue import Catalogue
 from connector.helpdesks.freshdesk.translate import NATIVE, REPLACED_BY_NATIVE, text_of
-from mappings.field_mapping import instant, plain
+from mappings.field_mapping import plain
+from mappings.written import instant
 
 STEP = timedelta(seconds=60)  # Freshdesk wants the resolution due after the first response
 ORDER_REPAIRED = (

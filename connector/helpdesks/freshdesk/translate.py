@@ -7,11 +7,21 @@ from functools import partial
 from typing import Any
 
 from connector.helpdesks.base import Counters, JSONObject, Reading
-from connector.helpdesks.freshdesk.catalogue import Catalogue, offline
-from connector.helpdesks.freshdesk.history import Nobody, replies_of
+from connector.helpdesks.freshdesk.catalogue import TICKET_KEYS, Catalogue, offline
+from connector.helpdesks.freshdesk.history import Nobody, calls_of, replies_of
 from mappings.errors import MappingError
-from mappings.field_mapping import REPORTED_AT, FieldMapping, Words, instant, plain
-from mappings.ticket import CANCELLED, STATUS, WAITING, Change, Reply, Status, Ticket
+from mappings.field_mapping import REPORTED_AT, TAGS, FieldMapping, Words, plain
+from mappings.ticket import (
+    CANCELLED,
+    DESCRIPTION,
+    STATUS,
+    WAITING,
+    Change,
+    Reply,
+    Status,
+    Ticket,
+)
+from mappings.written import instant
 
 # Keys of a ticket that end it -> why it is cancelled.
 ENDED = {"deleted": "deleted", "spam": "spam"}
@@ -19,6 +29,9 @@ ARCHIVED = "archived"
 # In native mode: our answer -> Freshdesk's own date, and the answers that this date replaces.
 NATIVE = {"first_response_due_at": "fr_due_by", "resolution_due_at": "due_by"}
 REPLACED_BY_NATIVE = frozenset({*NATIVE, "first_response_due_on", "resolution_due_on"})
+# Our metric -> Freshdesk's own date.
+OWN_DUES = {"first_response": "fr_due_by", "resolution": "due_by"}
+DESCRIPTIONS = ("description_text", "description")  # lists leave both out
 _SOLVED = ("resolved_at", "closed_at")
 EXPECTED = (
     "expected a Freshdesk ticket, with 'id', 'status' and 'created_at', as "
@@ -42,11 +55,18 @@ def tickets(
 
 
 def reading(
-    raw: JSONObject, catalogue: Catalogue, words: Words, *, single: bool, native: bool = False
+    raw: JSONObject,
+    catalogue: Catalogue,
+    words: Words,
+    *,
+    single: bool,
+    native: bool = False,
+    calls: bool = False,
 ) -> Reading:
     """One look at a ticket, with what its figures tell of the past.
 
     `native`: Freshdesk's own due dates stand for the fields of our first response and resolution.
+    `calls`: see `Wants`.
     """
     stats = _object(raw.get("stats"))
     ticket = _ticket(raw, catalogue, words)
@@ -56,12 +76,15 @@ def reading(
         changes=tuple(_inferred(ticket, stats)),
         remarks=words.remarks,
     )
+    updated_at = instant(raw.get("updated_at")) or ticket.created_at
     return Reading(
         ticket=ticket,
-        updated_at=instant(raw.get("updated_at")) or ticket.created_at,
+        updated_at=updated_at,
         counters=Counters(
             latest_comment_at=instant(stats.get("agent_responded_at")),
             status_updated_at=instant(stats.get("status_updated_at")),
+            # the figures know nothing of calls
+            possible_call_at=updated_at if calls else None,
         ),
         fields=_written(raw, catalogue, native),
         tags=frozenset(_tags(raw)),
@@ -95,7 +118,7 @@ def _ticket(raw: JSONObject, catalogue: Catalogue, words: Words) -> Ticket:
     if created_at is None or plain(raw.get("id")) is None or "status" not in raw:
         raise MappingError(EXPECTED)
     for name, wanted in catalogue.missing.items():
-        words.remark("field_missing", name, wanted)
+        words.missing(name, wanted)
     source = plain(raw.get("source"))
     company = _object(raw.get("company"))
     reported = catalogue.inputs.get(REPORTED_AT)
@@ -104,11 +127,14 @@ def _ticket(raw: JSONObject, catalogue: Catalogue, words: Words) -> Ticket:
         created_at=created_at,
         reported_at=words.reported_at(created_at, _given(raw, reported) if reported else None),
         channel=words.channel(source),
-        values=_values(raw, catalogue, words),
-        mapped=frozenset(catalogue.inputs) - {REPORTED_AT},
+        values=_company_values(raw, catalogue, words) | _values(raw, catalogue, words),
+        mapped=words.mapped((*catalogue.inputs, *catalogue.organization_inputs)),
+        unrecorded=frozenset(catalogue.organization_inputs),
         outbound=words.is_outbound(source),
         organization=plain(raw.get("company_id")) or plain(company.get("id")),
-        plan=words.plan(_tags(raw), (), _company_plan(company, words.plan_field)),
+        domains=tuple(domain.lower() for domain in _texts(company.get("domains"))),
+        plans=words.plans(_tags(raw), (), _of_company(company, words.plan_field or "")),
+        own_dues={metric: at for metric, key in OWN_DUES.items() if (at := instant(raw.get(key)))},
     )
 
 
@@ -119,25 +145,61 @@ def _values(raw: JSONObject, catalogue: Catalogue, words: Words) -> dict[str, st
         priority=plain(raw.get("priority")),
         kind=plain(raw.get("type")),
         tags=_tags(raw),
-        inputs={name: _given(raw, key) for name, key in catalogue.inputs.items()},
+        inputs={
+            name: _given(raw, key)
+            for name, key in catalogue.inputs.items()
+            # a key that a list leaves out tells nothing
+            if key in raw or key not in TICKET_KEYS or _is_description(raw, key)
+        },
     )
+    if _is_description(raw, DESCRIPTION):
+        values.setdefault(DESCRIPTION, _given(raw, DESCRIPTION))
     ended = next((why for key, why in ENDED.items() if raw.get(key) is True), None)
     values[CANCELLED] = ended or values[CANCELLED]
     return values
 
 
+def _is_description(raw: JSONObject, key: str) -> bool:
+    return key == DESCRIPTION and not raw.keys().isdisjoint(DESCRIPTIONS)
+
+
 def _given(raw: JSONObject, key: str) -> Any:
-    if key == "description":
+    if key == DESCRIPTION:
         # that there is one is all that a policy asks of it; texts are not kept
-        return "filled" if plain(raw.get("description_text") or raw.get(key)) else None
+        return "filled" if any(plain(raw.get(name)) for name in DESCRIPTIONS) else None
+    if key == TAGS:
+        return _tags(raw)
     custom = _object(raw.get("custom_fields"))
     return custom[key] if key in custom else raw.get(key)
 
 
-def _company_plan(company: JSONObject, field: str | None) -> Any:
+def _company_values(raw: JSONObject, catalogue: Catalogue, words: Words) -> dict[str, str | None]:
+    """The values that the company's fields fill, as far as the JSON tells them."""
+    company = _object(raw.get("company"))
+    if not company and plain(raw.get("company_id", "not told")) is None:
+        return dict.fromkeys(catalogue.organization_inputs)
+    values = {}
+    for name, key in catalogue.organization_inputs.items():
+        if not isinstance(company.get("custom_fields"), dict):
+            continue  # with a ticket there come only its id and its name
+        found = _company_key(company, key)
+        if found is None:
+            words.missing(name, key)
+        else:
+            values[name] = words.given(name, company["custom_fields"][found])
+    return values
+
+
+def _of_company(company: JSONObject, name: str) -> Any:
+    key = _company_key(company, name)
+    return None if key is None else company["custom_fields"][key]
+
+
+def _company_key(company: JSONObject, name: str) -> str | None:
     """Accounts of long standing have names without `cf_`."""
     custom = _object(company.get("custom_fields"))
-    return (custom.get(field) or custom.get(f"cf_{field}")) if field else None
+    bare = name.removeprefix("cf_")
+    return next((key for key in (name, bare, f"cf_{bare}") if key in custom), None)
 
 
 def _stated_replies(ticket: Ticket, stats: JSONObject) -> tuple[Reply, ...]:
@@ -189,12 +251,17 @@ def _alone(raw: Any, *, mapping: FieldMapping, nobody: Nobody) -> Ticket:
     if not isinstance(conversations, list):
         return ticket
     rows = [row for row in conversations if isinstance(row, dict)]
-    return replace(ticket, replies=replies_of(rows, nobody)) if rows else ticket
+    if not rows:
+        return ticket
+    return replace(ticket, replies=replies_of(rows, nobody), calls=calls_of(rows, nobody))
 
 
 def _tags(raw: JSONObject) -> list[str]:
-    tags = raw.get("tags")
-    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+    return _texts(raw.get("tags"))
+
+
+def _texts(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
 def _object(value: Any) -> JSONObject:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from connector.errors import SettingsError, TicketNotFound
 from connector.helpdesks.base import (
+    NOTHING_MORE,
     Capabilities,
     ClockSample,
     Desired,
@@ -16,12 +17,13 @@ from connector.helpdesks.base import (
     JSONObject,
     Plan,
     Reading,
+    Wants,
 )
 from connector.helpdesks.zendesk import plan as planning
 from connector.helpdesks.zendesk import translate, webhook
 from connector.helpdesks.zendesk.catalogue import Catalogue, read_catalogue
 from connector.helpdesks.zendesk.client import Client
-from connector.helpdesks.zendesk.history import Nobody, authors_of, history_of
+from connector.helpdesks.zendesk.history import Authors, Nobody, authors_of, history_of
 from connector.helpdesks.zendesk.signin import sign_in
 from connector.http import Session
 from connector.settings import AccountSettings
@@ -50,10 +52,12 @@ class Zendesk:
         session: Session,
         *,
         now: Callable[[], datetime] | None = None,
+        wants: Wants = NOTHING_MORE,
     ) -> None:
         self.session = session
-        self._client = Client(session)
+        self._client = Client(session, beside=_sideloads(mapping, wants))
         self._mapping = mapping
+        self._takes_calls = wants.calls
         self._prefix = account.prefix
         self._robots = frozenset(account.robots)
         self._secrets = [one.get_secret_value() for one in account.webhook.secrets]
@@ -114,10 +118,9 @@ class Zendesk:
             reading.ticket,
             reading.raw["state"],
             document["audits"],
-            users,
             self._fields(),
             Words(self._mapping),
-            Nobody.of(self._user_id(), self._robots),
+            Authors(users=users, nobody=Nobody.of(self._user_id(), self._robots)),
         )
 
     def plan(self, reading: Reading, desired: Desired) -> Plan | None:
@@ -152,7 +155,7 @@ class Zendesk:
     def _readings(self, tickets: object, document: JSONObject) -> list[Reading]:
         beside, catalogue = translate.Sideloads.of(document), self._fields()
         return [
-            translate.reading(raw, beside, catalogue, Words(self._mapping))
+            translate.reading(raw, beside, catalogue, Words(self._mapping), calls=self._takes_calls)
             for raw in (tickets if isinstance(tickets, list) else [])
             if isinstance(raw, dict) and raw.get("id")
         ]
@@ -171,6 +174,7 @@ def connect(
     mapping: FieldMapping,
     *,
     now: Callable[[], datetime] | None = None,
+    wants: Wants = NOTHING_MORE,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Zendesk:
     """The account that the settings describe. Raises `SettingsError`; makes no call.
@@ -182,7 +186,18 @@ def connect(
     base_url = account.base_url or f"https://{account.subdomain}.zendesk.com"
     authorizer = sign_in(account.sign_in, Session(base_url, sleep=sleep))
     session = Session(base_url, authorizer=authorizer, sleep=sleep)
-    return Zendesk(account, mapping, session, now=now)
+    return Zendesk(account, mapping, session, now=now, wants=wants)
+
+
+def _sideloads(mapping: FieldMapping, wants: Wants) -> tuple[str, ...]:
+    """What comes with every read: no more calls, but a larger answer."""
+    organizations = wants.organizations or bool(mapping.inputs_of(organization=True))
+    return (
+        "metric_sets",
+        "users",
+        *(("organizations",) if organizations else ()),
+        *(("slas",) if wants.own_dues else ()),
+    )
 
 
 def _plain_id(ticket_id: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from connector.helpdesks.base import JSONObject
-from mappings.field_mapping import FieldMapping, OutputType
+from mappings.field_mapping import TAGS, FieldMapping, OutputType
 
 # Ticket field type -> key of the ticket; every other field stands in custom_fields by its id.
 SYSTEM_FIELDS = {
@@ -24,6 +24,7 @@ TICKET_KEYS = frozenset(SYSTEM_FIELDS.values()) | {
     "external_id",
     "organization_id",
     "satisfaction_rating",
+    TAGS,
     "ticket_form_id",
 }
 # Zendesk has no field for an instant, only for a day.
@@ -50,6 +51,8 @@ class Catalogue:
 
     #: our name -> id of a custom field, or key of the ticket
     inputs: Mapping[str, str] = field(default_factory=dict)
+    #: our name -> key of a field of the customer's organization
+    organization_inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, OutputField] = field(default_factory=dict)
     #: mapped inputs that the account does not have: our name -> what the mapping calls it
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +64,7 @@ def read_catalogue(
     """The catalogue, and a line for the admin for each mapped field that cannot be used."""
     known = _by_id_and_title(fields)
     inputs, missing, outputs, lines = {}, {}, {}, []
-    for name, wanted in mapping.inputs.items():
+    for name, wanted in mapping.inputs_of(organization=False).items():
         is_known = wanted.field in known or wanted.field in TICKET_KEYS
         key = _input_key(known.get(wanted.field), wanted.field)
         if key is None or not is_known:
@@ -81,16 +84,29 @@ def read_catalogue(
             )
         else:
             outputs[name] = OutputField(id=str(found["id"]), options=_options(found))
-    return Catalogue(inputs=inputs, outputs=outputs, missing=missing), tuple(lines)
+    read = Catalogue(
+        inputs=inputs,
+        organization_inputs=_organization_inputs(mapping),
+        outputs=outputs,
+        missing=missing,
+    )
+    return read, tuple(lines)
 
 
 def offline(mapping: FieldMapping) -> Catalogue:
     """What can be said without asking the account: fields that are named by id or by key."""
-    keys = {name: _input_key(None, wanted.field) for name, wanted in mapping.inputs.items()}
+    wanted = mapping.inputs_of(organization=False)
+    keys = {name: _input_key(None, one.field) for name, one in wanted.items()}
     return Catalogue(
         inputs={name: key for name, key in keys.items() if key is not None},
-        missing={name: mapping.inputs[name].field for name, key in keys.items() if key is None},
+        organization_inputs=_organization_inputs(mapping),
+        missing={name: wanted[name].field for name, key in keys.items() if key is None},
     )
+
+
+def _organization_inputs(mapping: FieldMapping) -> dict[str, str]:
+    """An organization itself shows which fields it has; the account is not asked for them."""
+    return {name: one.field for name, one in mapping.inputs_of(organization=True).items()}
 
 
 def _by_id_and_title(fields: Iterable[JSONObject]) -> dict[str, JSONObject]:
@@ -102,7 +118,7 @@ def _by_id_and_title(fields: Iterable[JSONObject]) -> dict[str, JSONObject]:
 
 
 def _input_key(found: JSONObject | None, name: str) -> str | None:
-    if found is not None:
+    if found is not None and name != TAGS:
         return SYSTEM_FIELDS.get(str(found.get("type")), str(found["id"]))
     return name if name in TICKET_KEYS or name.isdigit() else None
 

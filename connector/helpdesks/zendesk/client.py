@@ -21,15 +21,18 @@ from connector.http import Answer, Session
 
 PAGE = 100
 MAX_PAGES = 500  # 50,000 rows; nothing that we page through comes near
-INCLUDE = "metric_sets,users,organizations"
 MAX_REASON = 300  # characters of a vendor's message that we repeat
 
 
 class Client:
-    """One account's endpoints. Raises `connector.errors`."""
+    """One account's endpoints. Raises `connector.errors`.
 
-    def __init__(self, session: Session) -> None:
+    `beside`: what is read with every ticket.
+    """
+
+    def __init__(self, session: Session, *, beside: Sequence[str] = ("metric_sets",)) -> None:
         self._session = session
+        self._include = ",".join(beside)
 
     def me(self) -> JSONObject:
         """The signed-in user."""
@@ -48,7 +51,7 @@ class Client:
 
     def tickets(self, ticket_ids: Sequence[str]) -> JSONObject:
         """Up to 100 tickets with their sideloads; those that are not there are missing."""
-        params = {"ids": ",".join(ticket_ids), "include": INCLUDE}
+        params = {"ids": ",".join(ticket_ids), "include": self._include}
         return self._get("/api/v2/tickets/show_many", params)
 
     def ticket(self, ticket_id: str) -> JSONObject:
@@ -57,7 +60,7 @@ class Client:
             "GET",
             f"/api/v2/tickets/{ticket_id}",
             template="/api/v2/tickets/{id}",
-            params={"include": INCLUDE},
+            params={"include": self._include},
         )
         if answer.status == 404:
             raise TicketNotFound(f"ticket {ticket_id}: Zendesk does not know it")

@@ -2,20 +2,42 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from connector.helpdesks.base import Counters, History, JSONObject, Reading
 from connector.helpdesks.zendesk.catalogue import Catalogue, offline, read_catalogue
-from connector.helpdesks.zendesk.history import Nobody, history_of, replies_of
-from connector.helpdesks.zendesk.values import DELETED, object_of, state_of, tags_of, values_of
+from connector.helpdesks.zendesk.history import (
+    CALL,
+    COMMENT,
+    Authors,
+    Nobody,
+    history_of,
+    spoken_in,
+)
+from connector.helpdesks.zendesk.values import (
+    DELETED,
+    object_of,
+    organization_values,
+    state_of,
+    tags_of,
+    values_of,
+)
 from mappings.errors import MappingError
-from mappings.field_mapping import REPORTED_AT, FieldMapping, Words, instant, plain
-from mappings.ticket import DONE, STATUS, WAITING, Change, Reply, Status, Ticket
+from mappings.field_mapping import REPORTED_AT, FieldMapping, Words, plain
+from mappings.ticket import DESCRIPTION, DONE, STATUS, WAITING, Change, Reply, Status, Ticket
+from mappings.written import instant
 
 READ_ONLY = frozenset({"closed", DELETED})
 MAX_MINUTES = 50 * 366 * 24 * 60  # no ticket waits for fifty years
+# Our metric -> Zendesk's own, the first that has a date.
+OWN_DUES = {
+    "first_response": ("first_reply_time",),
+    "resolution": ("total_resolution_time", "requester_wait_time"),
+    "next_update": ("periodic_update_time",),
+}
+PAUSED = "paused"  # stage of a metric whose date still moves
 SIDELOADS = ("metric_sets", "audits", "comments", "organizations", "users", "ticket_fields")
 EXPECTED = (
     "expected a Zendesk ticket, with 'id' and 'created_at', as GET /api/v2/tickets/{id} returns "
@@ -56,8 +78,15 @@ def tickets(
     return map(partial(_alone, mapping=mapping, nobody=nobody), _spread(document))
 
 
-def reading(raw: JSONObject, beside: Sideloads, catalogue: Catalogue, words: Words) -> Reading:
-    """One look at a ticket, with what its metrics tell of the past."""
+def reading(
+    raw: JSONObject,
+    beside: Sideloads,
+    catalogue: Catalogue,
+    words: Words,
+    *,
+    calls: bool = False,
+) -> Reading:
+    """One look at a ticket, with what its metrics tell of the past; `calls`: see `Wants`."""
     ticket_id = str(raw["id"])
     metrics = beside.metric_sets.get(ticket_id) or object_of(raw.get("metric_set"))
     state = state_of(raw)
@@ -72,7 +101,7 @@ def reading(raw: JSONObject, beside: Sideloads, catalogue: Catalogue, words: Wor
     return Reading(
         ticket=found,
         updated_at=instant(raw.get("updated_at")) or found.created_at,
-        counters=_counters(metrics),
+        counters=_counters(metrics, calls=calls),
         fields={name: plain(state.get(out.id)) for name, out in catalogue.outputs.items()},
         tags=frozenset(state["tags"]),
         read_only=status if status in READ_ONLY else None,
@@ -87,9 +116,12 @@ def _ticket(
     if created_at is None:
         raise MappingError(EXPECTED)
     for name, wanted in catalogue.missing.items():
-        words.remark("field_missing", name, wanted)
+        words.missing(name, wanted)
     organization = plain(raw.get("organization_id"))
     theirs = beside.organizations.get(organization or "", {})
+    of_theirs = organization_values(theirs, catalogue, words)
+    if organization is None and "organization_id" in raw:
+        of_theirs = dict.fromkeys(catalogue.organization_inputs)
     channel = plain(object_of(raw.get("via")).get("channel"))
     reported = catalogue.inputs.get(REPORTED_AT)
     return Ticket(
@@ -97,16 +129,33 @@ def _ticket(
         created_at=created_at,
         reported_at=words.reported_at(created_at, state.get(reported) if reported else None),
         channel=words.channel(channel),
-        values=values_of(state, catalogue, words),
-        mapped=frozenset(catalogue.inputs) - {REPORTED_AT},
+        values=of_theirs | values_of(state, catalogue, words),
+        mapped=words.mapped((*catalogue.inputs, *catalogue.organization_inputs)),
+        unrecorded=frozenset(catalogue.organization_inputs),
         outbound=words.is_outbound(channel),
         organization=organization,
-        plan=words.plan(
+        domains=tuple(tags_of(theirs.get("domain_names"))),
+        plans=words.plans(
             state["tags"],
             tags_of(theirs.get("tags")),
             object_of(theirs.get("organization_fields")).get(words.plan_field or ""),
         ),
+        own_dues=_own_dues(raw),
     )
+
+
+def _own_dues(raw: JSONObject) -> dict[str, datetime]:
+    """The due instants that Zendesk's own policies gave; what they paused has none."""
+    rows = object_of(raw.get("slas")).get("policy_metrics")
+    found: dict[str, datetime] = {}
+    for row in rows if isinstance(rows, list) else []:
+        at = instant(row.get("breach_at")) if isinstance(row, dict) else None
+        if at is not None and row.get("stage") != PAUSED:
+            found.setdefault(str(row.get("metric")), at)
+    named = {
+        ours: [found[one] for one in theirs if one in found] for ours, theirs in OWN_DUES.items()
+    }
+    return {ours: dues[0] for ours, dues in named.items() if dues}
 
 
 def _first_reply(ticket: Ticket, metrics: JSONObject) -> tuple[Reply, ...]:
@@ -133,19 +182,21 @@ def _inferred(ticket: Ticket, metrics: JSONObject) -> Iterator[Change]:
         yield Change(at=since, field=WAITING, before=None, after=after, inferred=True)
 
 
-def _counters(metrics: JSONObject) -> Counters:
+def _counters(metrics: JSONObject, *, calls: bool) -> Counters:
+    latest_comment_at = instant(metrics.get("latest_comment_added_at"))
     return Counters(
         replies=_count(metrics.get("replies")),
         reopens=_count(metrics.get("reopens")),
-        latest_comment_at=instant(metrics.get("latest_comment_added_at")),
+        latest_comment_at=latest_comment_at,
         status_updated_at=instant(metrics.get("status_updated_at")),
+        possible_call_at=latest_comment_at if calls else None,
     )
 
 
 def _known(state: Mapping[str, Any], catalogue: Catalogue) -> JSONObject:
     """Only what the history needs to start from; never a text that is not mapped."""
-    keys = ("status", "custom_status_id", "priority", "type", "tags", *catalogue.inputs.values())
-    return {key: state.get(key) for key in keys}
+    keys = ("status", "custom_status_id", "priority", "type", "tags", DESCRIPTION)
+    return {key: state[key] for key in (*keys, *catalogue.inputs.values()) if key in state}
 
 
 # --- documents without network -------------------------------------------------------------------
@@ -173,21 +224,40 @@ def _alone(pair: tuple[Any, JSONObject], *, mapping: FieldMapping, nobody: Nobod
     words, beside = Words(mapping), Sideloads.of(document)
     catalogue = _catalogue(document, mapping)
     ticket = reading(raw, beside, catalogue, words).ticket
-    past: History | None = None
-    if audits := _about(document["audits"], ticket.id):
-        past = history_of(ticket, state_of(raw), audits, beside.users, catalogue, words, nobody)
-    elif comments := _about(document["comments"], ticket.id):
-        replies = replies_of(comments, beside.users, words, nobody)
-        past = History(replies=replies, changes=ticket.changes, known_since=None)
+    past = _past(
+        raw, document, ticket, catalogue, words, Authors(users=beside.users, nobody=nobody)
+    )
     if past is None:
         return ticket
     return replace(
         ticket,
         replies=past.replies,
+        calls=past.calls,
         changes=past.changes,
         known_since=past.known_since,
         remarks=words.remarks,
     )
+
+
+def _past(
+    raw: JSONObject,
+    document: JSONObject,
+    ticket: Ticket,
+    catalogue: Catalogue,
+    words: Words,
+    authors: Authors,
+) -> History | None:
+    """What audits or comments beside the ticket tell; None without any."""
+    if audits := _about(document["audits"], ticket.id):
+        return history_of(ticket, state_of(raw), audits, catalogue, words, authors)
+    if comments := _about(document["comments"], ticket.id):
+        return History(
+            replies=spoken_in(comments, COMMENT, words, authors),
+            calls=spoken_in(comments, CALL, words, authors),
+            changes=ticket.changes,
+            known_since=None,
+        )
+    return None
 
 
 def _catalogue(document: JSONObject, mapping: FieldMapping) -> Catalogue:

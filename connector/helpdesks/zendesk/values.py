@@ -5,25 +5,36 @@ from typing import Any
 
 from connector.helpdesks.base import JSONObject
 from connector.helpdesks.zendesk.catalogue import Catalogue
-from mappings.field_mapping import Words, plain
-from mappings.ticket import CANCELLED
+from mappings.field_mapping import TAGS, Words, plain
+from mappings.ticket import CANCELLED, DESCRIPTION
 
 DELETED = "deleted"  # only exports show this status
+RATING = "satisfaction_rating"
 
 
 def state_of(raw: JSONObject) -> dict[str, Any]:
-    """A ticket's values by key; custom fields by their id."""
+    """A ticket's values by key, as far as the JSON tells them; custom fields by their id."""
     state = {key: value for key, value in raw.items() if not isinstance(value, (list, dict))}
     state["tags"] = tags_of(raw.get("tags"))
-    rating = object_of(raw.get("satisfaction_rating")).get("score")
-    state["satisfaction_rating"] = rating if rating not in ("offered", "unoffered") else None
+    if RATING in raw:
+        state[RATING] = rating_of(object_of(raw[RATING]).get("score"))
     fields = raw.get("custom_fields") or raw.get("fields")
     for one in fields if isinstance(fields, list) else []:
         if isinstance(one, dict) and one.get("id") is not None:
             state[str(one["id"])] = one.get("value")
-    # that there is one is all that a policy asks of it; texts are not kept
-    state["description"] = "filled" if plain(raw.get("description")) else None
+    if DESCRIPTION in raw:
+        state[DESCRIPTION] = filled(raw[DESCRIPTION])
     return state
+
+
+def rating_of(score: Any) -> Any:
+    """The customer's verdict; None while there is none."""
+    return score if score not in ("offered", "unoffered") else None
+
+
+def filled(text: Any) -> str | None:
+    """That there is one is all that a policy asks of a description; texts are not kept."""
+    return "filled" if plain(text) else None
 
 
 def tags_of(value: Any) -> list[str]:
@@ -45,10 +56,33 @@ def values_of(state: Mapping[str, Any], catalogue: Catalogue, words: Words) -> d
         priority=plain(state.get("priority")),
         kind=plain(state.get("type")),
         tags=state["tags"],
-        inputs={name: state.get(key) for name, key in catalogue.inputs.items()},
+        inputs={
+            name: state.get(key)
+            for name, key in catalogue.inputs.items()
+            # a custom field that is empty can be left out; a key that is not there tells nothing
+            if key in state or key.isdigit()
+        },
     )
+    if DESCRIPTION in state:
+        values.setdefault(DESCRIPTION, state[DESCRIPTION])
     if is_deleted:
         values[CANCELLED] = DELETED
+    return values
+
+
+def organization_values(
+    theirs: JSONObject, catalogue: Catalogue, words: Words
+) -> dict[str, str | None]:
+    """The values that the fields of an organization fill, as far as the JSON tells them."""
+    values = {}
+    for name, key in catalogue.organization_inputs.items():
+        fields = theirs if key == TAGS else theirs.get("organization_fields")
+        if not isinstance(fields, dict) or (key == TAGS and key not in fields):
+            continue
+        if key not in fields:
+            words.missing(name, key)
+            continue
+        values[name] = words.given(name, tags_of(fields[key]) if key == TAGS else fields[key])
     return values
 
 

@@ -12,8 +12,9 @@ from typing import Any
 from connector.errors import UnreadableWebhook, UnverifiedWebhook
 from connector.helpdesks.base import Hint, JSONObject, Observation
 from connector.helpdesks.zendesk.values import tags_of
-from mappings.field_mapping import FieldMapping, Words, instant, plain
+from mappings.field_mapping import FieldMapping, Words, plain
 from mappings.ticket import CLASS, PRIORITY, STATUS, WAITING, Status
+from mappings.written import instant
 
 SIGNATURE = "x-zendesk-webhook-signature"
 TIMESTAMP = "x-zendesk-webhook-signature-timestamp"
