@@ -7,10 +7,10 @@ import sys
 
 import click
 
-from benchmarks import ingest, latency
+from benchmarks import evaluate, hours, ingest, latency
 from benchmarks.running import BenchmarkError, end_on_sigterm
 
-PARTS = ("ingest", *latency.CASES)
+PARTS = ("hours", "evaluate", "ingest", *latency.CASES)
 
 
 @click.command()
@@ -22,6 +22,10 @@ def main(parts: tuple[str, ...], quick: bool) -> None:
     wanted = parts or PARTS
     click.echo(_machine())
     try:
+        if "hours" in wanted:
+            click.echo("\n" + hours.measure(quick=quick))
+        if "evaluate" in wanted:
+            click.echo("\n" + evaluate.measure(quick=quick))
         if "ingest" in wanted:
             click.echo("\n" + ingest.measure(seconds=3 if quick else 8, rounds=1 if quick else 3))
         seconds = 10.0 if quick else 60.0

@@ -8,8 +8,17 @@ import pytest
 from click.testing import CliRunner
 
 from commands import deskclock
+from mappings.document import policy_form
+from mappings.document.contract import ContractDocument
+from mappings.document.policy_form import CalendarDocument, PolicyDocument
+from mappings.document.reading import Document
 
 ROOT = Path(__file__).parents[1]
+PARTS = [
+    one
+    for one in vars(policy_form).values()
+    if isinstance(one, type) and issubclass(one, Document) and one is not Document
+]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted(
     [
@@ -39,6 +48,39 @@ def test_the_worked_ticket_of_the_readme_is_what_the_command_prints() -> None:
     expected += [one["text"] for one in answer["explanation"]]
 
     assert _shown() == expected
+
+
+EXPLAINED = (
+    (ROOT / "docs/policies.md").read_text(encoding="utf-8").split("<!-- explanations -->")[1]
+)
+EXPLANATIONS = re.findall(
+    r"^    deskclock ((?:.*\\\n)*.*)\n\n```text\n([\s\S]*?)\n```", EXPLAINED, re.MULTILINE
+)
+
+
+def test_three_explanations_are_shown() -> None:
+    assert len(EXPLANATIONS) == 3
+
+
+@pytest.mark.parametrize(("command", "shown"), EXPLANATIONS, ids=range(len(EXPLANATIONS)))
+def test_the_explanations_of_the_page_are_what_the_command_prints(command: str, shown: str) -> None:
+    words = command.replace("\\\n", " ").split()
+    ran = CliRunner().invoke(
+        deskclock, [str(ROOT / w) if w.startswith("docs/") else w for w in words]
+    )
+    answer = json.loads(ran.stdout)
+    expected = [f"{one['metric']} {one['state']} due {one['due_at']}" for one in answer["metrics"]]
+    expected += [one["text"] for one in answer["explanation"]]
+
+    assert [" ".join(line.split()) for line in shown.splitlines() if line] == expected
+
+
+def test_every_key_of_a_policy_and_of_a_contract_is_documented() -> None:
+    page = (ROOT / "docs/policies.md").read_text(encoding="utf-8")
+    forms = [PolicyDocument, ContractDocument, CalendarDocument, *PARTS]
+    names = {(field.alias or name) for form in forms for name, field in form.model_fields.items()}
+
+    assert sorted(name for name in names if name not in page) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
