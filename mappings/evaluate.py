@@ -146,7 +146,6 @@ class _Case:
     responses: Responses = field(init=False)
     #: None when the ticket lives
     cancelled_at: datetime | None = field(init=False)
-    _waits: dict[str, list[Wait]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.policy = self.terms.policies[0]
@@ -212,10 +211,10 @@ class _Case:
             information_missing=missing,
         )
 
-    def rest_on(self, gaps: Sequence[str]) -> None:
-        """The answer rests on these gaps of the policy."""
+    def rest_on(self, gaps: Sequence[str], policy: Policy | None = None) -> None:
+        """The answer rests on these gaps of the policy (None: the first, or only one)."""
         for name in gaps:
-            gap = self.policy.gaps.get(name)
+            gap = (policy or self.policy).gaps.get(name)
             self.gaps.setdefault(str(gap) if gap else name)
             self.has_error_gap |= gap is not None and gap.is_open_error
 
@@ -224,7 +223,7 @@ class _Case:
             self.rest_on([ENTITLEMENT_UNKNOWN])
         for policy in self.terms.policies:
             for layer in policy.layers:
-                self.rest_on(layer.gaps)
+                self.rest_on(layer.gaps, policy)
 
     def rest_on_unmapped(self) -> None:
         for gap in unmapped_gaps(self.facts):
@@ -318,6 +317,8 @@ class _Case:
         until = fulfilled.at if fulfilled else self.now
         held = [one for one in self.exceptions if one.written_at <= until]
         held = [one for one in held if one.metric in (None, metric)]
+        # a cycle that began later, by a reply or a reopen, has a due of its own
+        held = [one for one in held if self.start(metric, until) <= one.written_at]
         if not held or promise.course.due_at is None:
             return promise, None
         exception = max(held, key=lambda one: one.written_at)
@@ -378,7 +379,7 @@ class _Case:
             rule = policy.waiting.get(one.cause)
             effect = rule.effect if rule and metric in (rule.metrics or Metric) else Effect.RUN
             if rule is not None and effect is not Effect.RUN:
-                self.rest_on(rule.gaps)
+                self.rest_on(rule.gaps, policy)
                 if one.inferred:
                     self.rest_on([HISTORY_MISSING])
             yield Wait(start=one.start, end=one.end, cause=one.cause, effect=effect)
@@ -472,19 +473,19 @@ class _Case:
     def rest_on_metric(self, found: MetricResult) -> None:
         """The gaps that a metric's answer rests on."""
         promise, fulfilled = found.promise, found.fulfilled
-        self.rest_on(promise.target.gaps)
+        self.rest_on(promise.target.gaps, promise.policy)
         self.rest_on(self.responses.gaps(found.metric))
         if promise.target.start is Start.INFORMATION_COMPLETE and (
             not promise.course.started or promise.course.start > self.ticket.reported_at
         ):
-            self.rest_on(promise.policy.information.gaps)
+            self.rest_on(promise.policy.information.gaps, promise.policy)
         if fulfilled is not None and fulfilled.reply and not fulfilled.reply.exact:
             self.gaps.setdefault(MINUTE_PRECISION)
         names = {promise.clock}
         if promise.target.regime is not None:
             names.add(promise.target.regime.calendar)
         for name in names:
-            self.rest_on(promise.policy.calendar_gaps.get(name, ()))
+            self.rest_on(promise.policy.calendar_gaps.get(name, ()), promise.policy)
         if names & promise.policy.zoneless:
             self.gaps.setdefault(f"time zone assumed: {self.policy.zone_name}")
             self.has_error_gap |= not self.policy.zone_is_decided
