@@ -12,7 +12,7 @@ from connector.errors import SettingsError
 from connector.store.freezing import with_dates
 from mappings.document.contract import Overlay, parse_contract
 from mappings.document.policy import load_policy
-from mappings.document.reading import DocumentError, Problem
+from mappings.document.reading import DocumentError, Problem, decoded
 from mappings.policy import Policy
 
 YAML = (".yaml", ".yml")
@@ -183,15 +183,19 @@ def _in(folder: Path | None) -> list[Path]:
 def _texts(paths: Iterable[Path], problems: list[Problem]) -> Iterator[_Text]:
     for path in paths:
         try:
-            yield str(path), text_of(path), path.parent
-        except SettingsError as error:
-            message = str(error).removeprefix(f"{path}: ")
+            yield str(path), decoded(path.read_bytes(), str(path)), path.parent
+        except OSError as error:
+            message = f"cannot be read: {error}"
             problems.append(Problem(file=str(path), line=0, column=0, grade="E", message=message))
+        except DocumentError as error:
+            problems.extend(error.problems)
 
 
 def text_of(path: Path) -> str:
     """What a file says. Raises `SettingsError`."""
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return decoded(path.read_bytes(), str(path))
+    except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error}") from None
+    except DocumentError as error:
+        raise SettingsError(str(error)) from None

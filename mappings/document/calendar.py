@@ -107,6 +107,8 @@ def _file_name(name: str) -> str:
         raise ValueError("the file name is empty; write one such as holidays.ics")
     if "://" in name:
         raise ValueError(f"'{name}' is an address; save what it gives and write the file's name")
+    if "/" in name or "\\" in name:
+        raise ValueError(f"'{name}' is a path; put the file beside this one and write its name")
     return name
 
 

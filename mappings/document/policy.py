@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from mappings.clock import State
@@ -61,6 +62,7 @@ from mappings.ticket import CLASS, STATUS, WAITING, Cause, Channel, Status, Tick
 
 ACCOUNT_ZONE = "account"  #: a calendar whose zone the document does not name
 UNDECIDED_ZONE = "UTC"
+MOST_PAIRS = 200  # of contracts that are tried together at the start; `deskclock lint` tries all
 # facts of ours and the words that they can hold; a channel that is not known counts as portal
 WORDS: Mapping[str, Iterable[StrEnum]] = {
     CHANNEL: [one for one in Channel if one is not Channel.OTHER],
@@ -125,14 +127,22 @@ def _with_contracts(
         return merged(tuple(one.id for one in layers))
 
     contracts = tuple(one.contract(published.zone) for one in overlays)
-    for contract in contracts:
+    for layers in _tried(contracts):
         try:
-            merge((contract,))
+            merge(layers)
         except DocumentError as error:
             problems.extend(error.problems)
     if problems:
         raise DocumentError(problems)
     return replace(published, contracts=contracts, merge=merge)
+
+
+def _tried(contracts: Sequence[Contract]) -> Iterator[tuple[Contract, ...]]:
+    """Each contract by itself, and what customers hold together with it, as far as time allows."""
+    yield from ((one,) for one in contracts)
+    signed = [one for one in contracts if one.is_signed]
+    others = [one for one in contracts if not one.is_signed]
+    yield from islice(((other, one) for one in signed for other in others), MOST_PAIRS)
 
 
 def _named_twice(overlays: Sequence[Overlay]) -> Iterator[Problem]:
