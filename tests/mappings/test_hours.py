@@ -9,7 +9,7 @@ import pytest
 
 from mappings.document.calendar import interval_of
 from mappings.document.zones import zone_named
-from mappings.errors import NeverOpen, OutOfRange
+from mappings.errors import NeverOpen, NoWeek, OutOfRange
 from mappings.hours import ALWAYS, BusinessDayMode, Schedule
 from mappings.instants import EPOCH
 from mappings.wall_clock import CHUNK
@@ -527,6 +527,12 @@ def test_the_years_1970_and_2100_are_computed():
     assert utc("2101-01-03T09:00") == support.next_open(utc("2100-12-31T17:00"))
 
 
+def test_a_ticket_dated_before_1970_is_computed_too():
+    assert utc("1950-01-02T10:00") == weekdays("UTC", "09:00-17:00").add(
+        utc("1949-12-31T12:00"), 3600
+    )
+
+
 @pytest.mark.parametrize("support", [ALWAYS, calendar("UTC", WHOLE_DAY)], ids=["always", "days"])
 def test_instants_are_computed_from_1900_to_2199_and_refused_outside(support):
     first, last = utc("1900-01-01T00:00:00"), utc("2199-12-31T23:59:59")
@@ -804,22 +810,42 @@ def test_business_hours_are_the_longest_day_of_the_week_whatever_single_dates_ha
 
 
 @pytest.mark.parametrize(
-    ("day", "opens_again"),
+    ("closes", "day", "hours_then", "expected"),
     [
         # 400 days after 2026-03-02 it is 2027-04-06.
-        pytest.param("2027-04-06", True, id="399 days and 16 hours closed"),
-        pytest.param("2027-04-07", False, id="400 days and 16 hours closed"),
+        ("17:00", "2027-04-06", "16:59:59-20:00", "2027-04-06T16:59:59"),
+        ("17:00", "2027-04-06", "17:00-20:00", None),
+        ("06:00", "2027-04-07", "05:59:59-08:00", "2027-04-07T08:00:00"),
+        ("06:00", "2027-04-07", "06:00-08:00", None),
     ],
+    ids=["a second within", "400 days", "a second within, after a night", "400 days after a night"],
 )
-def test_the_next_business_day_is_looked_for_in_400_days(day, opens_again):
-    support = calendar(
-        "UTC", CLOSED, special_days={"2026-03-02": ["09:00-17:00"], day: ["09:00-17:00"]}
+def test_the_next_business_day_opens_within_400_days_of_the_close(
+    closes, day, hours_then, expected
+):
+    twice = calendar(
+        "UTC", CLOSED, special_days={"2026-03-02": ["09:00-" + closes], day: [hours_then]}
     )
-    if opens_again:
-        assert utc(day + "T10:00") == support.add_business_days(utc("2026-03-02T10:00"), 1)
+    start = utc("2026-03-02T16:00")
+    if expected:
+        assert utc(expected) == twice.add_business_days(start, 1)
     else:
-        with pytest.raises(NeverOpen, match="2026-03-02T17:00:00Z"):
-            support.add_business_days(utc("2026-03-02T10:00"), 1)
+        with pytest.raises(NeverOpen, match=f"T{closes}:00Z"):
+            twice.add_business_days(start, 1)
+
+
+def test_after_the_last_business_day_there_is_none():
+    once = calendar("UTC", CLOSED, special_days={"2026-03-02": ["09:00-17:00"]})
+    with pytest.raises(NeverOpen, match="400 days after 2026-03-02T17:00:00Z"):
+        once.add_business_days(utc("2026-03-02T10:00"), 1)
+
+
+def test_a_week_without_hours_has_no_longest_day():
+    once = calendar("UTC", CLOSED, special_days={"2026-03-02": ["09:00-17:00"]})
+    with pytest.raises(NoWeek, match=r"'test' has no weekly hours.*; write its week, or use"):
+        once.add_business_days(utc("2026-03-02T10:00"), 1, BUSINESS_HOURS)
+    with pytest.raises(NeverOpen):
+        once.add_business_days(utc("2026-03-02T17:00"), 1, BUSINESS_HOURS)
 
 
 def test_a_date_whose_hours_the_clocks_skip_is_no_business_day():

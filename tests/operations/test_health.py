@@ -1,5 +1,6 @@
 """A process is alive when it answers, and ready when store and worker are."""
 
+import re
 from typing import Any
 
 import pytest
@@ -62,7 +63,8 @@ def test_without_a_worker_it_is_not_ready(database: Database) -> None:
 
 def test_with_a_silent_worker_it_is_not_ready(database: Database) -> None:
     beat(database, 20)
-    assert "the worker was last heard of 20 s ago" in reasons(database)
+    # a loaded machine may take a second or two from there to here
+    assert re.search(r"the worker was last heard of 2\d s ago", reasons(database))
 
 
 def test_without_the_store_it_is_not_ready_and_keeps_the_details_for_the_log() -> None:
