@@ -82,7 +82,7 @@ def _later(time: OpenTime, day: _BusinessDay, count: int) -> _BusinessDay:
     return day
 
 
-@lru_cache(maxsize=4096)  # tickets are due on the same few days
+@lru_cache(maxsize=512)  # tickets are due on the same few days; each entry holds on to its calendar
 def _business_day(time: OpenTime, date: int) -> _BusinessDay | None:
     hours = time.hours.of(date, date)
     if not hours:
