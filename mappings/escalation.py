@@ -3,18 +3,21 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, cast
 
 from mappings.clock import Course, Outcome, State, moved, shared
 from mappings.conditions import Operator
-from mappings.policy import Metric, Policy, Step, Tier
-from mappings.severity import ONE_SECOND, Facts
-from mappings.ticket import Ticket
+from mappings.policy import Effect, Metric, Policy, Start, Step, Tier
+from mappings.severity import ONE_SECOND, SEVERITY, Facts, told_by
+from mappings.ticket import CANCELLED, WAITING, Ticket
+from mappings.waiting import NAMES as WAITING_NAMES
+from mappings.waiting import maps_bounds
 
 TIER = "tier"  #: the mapped input in which an agent sets a tier
 RESOLUTION = Metric.RESOLUTION.value  #: as a fact: the state of the resolution
 LOWEST = 1
 HIGHEST = 3
+_LOWERING = "lowering"
 _LATE = frozenset({State.AT_RISK, State.BREACHED, State.OVERDUE})
 
 
@@ -40,14 +43,21 @@ def asks_only_for_lateness(policy: Policy) -> bool:
 
 
 def tier(
-    ticket: Ticket, policy: Policy, now: datetime, look: Callable[[datetime], Look]
+    ticket: Ticket,
+    policy: Policy,
+    now: datetime,
+    look: Callable[[datetime], Look],
+    names: frozenset[str] | None = None,
 ) -> tuple[int, Tier | None]:
     """The highest tier reached so far, and the rule that led there (None: the lowest, or an agent).
 
-    `look` gives the ticket as it stood at an instant.
+    `look` gives the ticket as it stood at an instant; `names` are those of `lowering`.
     """
     best, rule = LOWEST, None
-    for at in _looks(ticket, now):
+    # where each tier has one rule and no agent sets one, the order of the looks tells nothing, and
+    # the last look is the cheapest and the highest
+    backwards = names is not None and not ticket.is_mapped(TIER)
+    for at in sorted(_looks(ticket, now, names), reverse=backwards):
         found, by = _reached(look(at), policy)
         if found > best:
             best, rule = found, by
@@ -56,19 +66,51 @@ def tier(
     return best, rule
 
 
-def _looks(ticket: Ticket, now: datetime) -> list[datetime]:
+def lowering(ticket: Ticket, policy: Policy) -> frozenset[str] | None:
+    """The values whose change may bring a tier down, beside solves and reopens.
+
+    None where it may fall without a change, or where several rules lead to one tier.
+    """
+    if maps_bounds(ticket):
+        return None
+    if _LOWERING not in policy.remembered:
+        policy.remembered[_LOWERING] = _lowering(policy)
+    return cast("frozenset[str] | None", policy.remembered[_LOWERING])
+
+
+def _lowering(policy: Policy) -> frozenset[str] | None:
+    targets = [one for one in policy.targets if one.metric is Metric.RESOLUTION]
+    conditions = [*(one for tier in policy.tiers for one in tier.any), *(t.when for t in targets)]
+    names = frozenset((TIER, CANCELLED)).union(*(one.facts() for one in conditions))
+    if SEVERITY in names:
+        names |= told_by(policy)
+    if (
+        "replied" in names
+        or any(rule.after_first_reply for rule in policy.severity_rules)
+        or any(one.start is not Start.REPORTED for one in targets)
+        or any(one.metric is Metric.RESOLUTION for one in policy.fulfilments)
+        or len({one.tier for one in policy.tiers}) < len(policy.tiers)
+    ):
+        return None
+    waits = any(one.effect is not Effect.RUN for one in policy.waiting.values())
+    return names | WAITING_NAMES if waits or WAITING in names else names
+
+
+def _looks(ticket: Ticket, now: datetime, names: frozenset[str] | None) -> set[datetime]:
     """Between two changes a tier can only rise, so the ends of these stretches are enough.
 
     What is changed after a solve moves no tier: the solve itself is looked at instead.
     """
-    before = {change.at - ONE_SECOND for change in ticket.changes}
-    looks = {now, *(at for at in before if ticket.reported_at <= at < now)}
-    for solved in ticket.done(now):
+    done = ticket.done(now)
+    turns = {one.at for one in ticket.changes if names is None or one.field in names}
+    turns.update(at for one in done for at in (one.start, one.end) if at is not None)
+    looks = {now, *(at - ONE_SECOND for at in turns if ticket.reported_at < at <= now)}
+    for solved in done:
         end = solved.end or now + ONE_SECOND
         while_solved = {at for at in looks if solved.start < at < end}
         if while_solved:
             looks = (looks - while_solved) | {solved.start}
-    return sorted(looks)
+    return looks
 
 
 def _reached(look: Look, policy: Policy) -> tuple[int, Tier | None]:

@@ -8,7 +8,7 @@ from typing import Any
 from mappings.clock import WORST_FIRST, Course, Outcome, State, Wait, judge, threshold
 from mappings.duties import OpenDuty, open_duties, turns
 from mappings.entitlement import ENTITLEMENT_UNKNOWN, Terms, TicketException, terms
-from mappings.escalation import Climb, Look, asks_only_for_lateness, climbs
+from mappings.escalation import Climb, Look, asks_only_for_lateness, climbs, lowering
 from mappings.escalation import tier as reached_tier
 from mappings.hours import ALWAYS
 from mappings.policy import (
@@ -139,6 +139,8 @@ class _Case:
     has_error_gap: bool = False
     #: the states of the metrics that were judged; None where nothing is promised
     seen: dict[Metric, State | None] = field(default_factory=dict)
+    #: the facts just before each event that ended a metric
+    ends: dict[tuple[datetime, int, int], Facts] = field(default_factory=dict)
     policy: Policy = field(init=False)
     facts: Facts = field(init=False)
     #: the stretches during which the ticket was solved; each ends at a reopen
@@ -287,14 +289,22 @@ class _Case:
                 facts = self.facts if policy is self.policy else None
                 found += applicable(self.ticket, policy, metric, self.now, begun, facts)
             else:
-                ended = self.ticket.just_before(fulfilled.at, fulfilled.sequence)
-                begun = self.begun(metric, policy, ended, fulfilled.at)
-                found += applicable(ended, policy, metric, fulfilled.at, begun)
+                ended = self.ended(fulfilled, policy)
+                begun = self.begun(metric, policy, ended.ticket, ended.at)
+                found += applicable(ended.ticket, policy, metric, ended.at, begun, ended)
         if len(self.terms.policies) > 1:
             found = governing(found)
         if found and not self.is_known(metric, fulfilled, found[0]):
             self.rest_on([HISTORY_MISSING])
         return found
+
+    def ended(self, event: Fulfilled, policy: Policy) -> Facts:
+        """The facts just before an event; one solve may end several metrics."""
+        key = (event.at, event.sequence, id(policy))
+        if key not in self.ends:
+            ticket = self.ticket.just_before(event.at, event.sequence)
+            self.ends[key] = Facts(ticket=ticket, policy=policy, at=event.at)
+        return self.ends[key]
 
     def begun(self, metric: Metric, policy: Policy, ticket: Ticket, until: datetime) -> Begun:
         """What may start the metric's clock, as far as it had come `until` then."""
@@ -385,7 +395,9 @@ class _Case:
             yield Wait(start=one.start, end=one.end, cause=one.cause, effect=effect)
 
     def tier(self, reached: Sequence[Climb]) -> tuple[int, Tier | None]:
-        found, rule = reached_tier(self.ticket, self.policy, self.now, self.look)
+        is_told = not self.exceptions and len(self.terms.policies) == 1
+        names = lowering(self.ticket, self.policy) if is_told else None
+        found, rule = reached_tier(self.ticket, self.policy, self.now, self.look, names)
         if rule is not None:
             self.rest_on(rule.gaps)
         climbed = max((one.step.tier for one in reached if one.step.tier), default=0)

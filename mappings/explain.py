@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from mappings.clock import Course, Span, Wait
@@ -37,10 +38,11 @@ def text(reason: Reason, zone: tzinfo) -> str:
     return sentence(reason.values, zone)
 
 
+@lru_cache(maxsize=4096)  # each instant of an answer stands in several of its places
 def utc(at: datetime) -> str:
     """An instant as it stands in JSON and in fields: YYYY-MM-DDTHH:MM:SSZ."""
     at = at if at.tzinfo is UTC else at.astimezone(UTC)  # nearly all of ours are
-    return f"{at.isoformat(timespec='seconds')[:19]}Z"
+    return f"{at.isoformat()[:19]}Z"
 
 
 def stored(reason: Reason) -> dict[str, Any]:
@@ -81,7 +83,7 @@ def reasons(evaluation: Evaluation) -> tuple[Reason, ...]:
 
 
 def _say(code: str, source: str | None = None, **values: Any) -> Reason:
-    return Reason(code=code, values=values, source=source)
+    return Reason(code, values, source)
 
 
 def _all(found: Evaluation) -> Iterator[Reason]:
@@ -247,16 +249,16 @@ def _counted(one: MetricResult) -> Iterator[Reason]:
             opening=_opening(course.schedule, course.start),
             due=course.due_at,
         )
-    segments = list(_open(course.schedule, course, end, one.outcome.paused))
+    segments = [
+        [start, stop, int((stop - start).total_seconds())]
+        for start, stop in _open(course.schedule, course, end, one.outcome.paused)
+    ]
     yield _say(
         "counted",
         metric=metric,
-        segments=[
-            [start, stop, int((stop - start).total_seconds())]
-            for start, stop in segments[:SHOWN_SEGMENTS]
-        ],
+        segments=segments[:SHOWN_SEGMENTS],
         more=max(len(segments) - SHOWN_SEGMENTS, 0),
-        seconds=int(sum((stop - start).total_seconds() for start, stop in segments)),
+        seconds=sum(seconds for _, _, seconds in segments),
     )
 
 

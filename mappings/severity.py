@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
-from mappings.conditions import Condition, same_word
+from mappings.conditions import REMEMBERED, Condition, same_word
 from mappings.policy import Level, Matrix, Policy, SeverityRule
 from mappings.ticket import ASSESSED, PRIORITY, Channel, Ticket
 from mappings.waiting import causes_at, tells_bounds, waits_of
@@ -85,7 +85,7 @@ class Facts:
     def severity(self) -> Decision:
         """The severity at the instant."""
         if self._decided is None:
-            self._decided = _decide(self)
+            self._decided = _Decisions.by(self.policy).of(self)
         return self._decided
 
     def __call__(self, name: str) -> str | None:
@@ -105,6 +105,61 @@ class Facts:
 def decide(ticket: Ticket, policy: Policy, at: datetime) -> Decision:
     """The severity at an instant: the first rule that gives a level decides."""
     return Facts(ticket=ticket, policy=policy, at=at).severity()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Decisions:
+    """The severities that a policy came to so far, by what told them."""
+
+    asked: tuple[str, ...]
+    taken: tuple[str, ...]
+    #: an assessment that has to wait for a reply hangs on more than the values of one instant
+    hangs_on_history: bool
+    known: dict[tuple[str | None, ...], Decision] = field(default_factory=dict)
+
+    @classmethod
+    def by(cls, policy: Policy) -> "_Decisions":
+        found = policy.remembered.get(SEVERITY)
+        if not isinstance(found, _Decisions):
+            found = policy.remembered[SEVERITY] = cls(
+                asked=tuple(sorted(_asked(policy))),
+                taken=tuple(sorted(_taken(policy))),
+                hangs_on_history=any(rule.after_first_reply for rule in policy.severity_rules),
+            )
+        return found
+
+    def of(self, facts: Facts) -> Decision:
+        if self.hangs_on_history:
+            return _decide(facts)
+        ticket, at = facts.ticket, facts.at
+        key = (*map(facts, self.asked), *[ticket.value_at(name, at) for name in self.taken])
+        found = self.known.get(key)
+        if found is None:
+            if len(self.known) >= REMEMBERED:
+                self.known.clear()
+            found = self.known[key] = _decide(facts)
+        return found
+
+
+def told_by(policy: Policy) -> frozenset[str]:
+    """The names of all that the severity of a ticket hangs on."""
+    return _asked(policy) | _taken(policy)
+
+
+def _asked(policy: Policy) -> frozenset[str]:
+    """The facts that the rules ask for."""
+    found = frozenset[str]().union(*(rule.when.facts() for rule in policy.severity_rules))
+    if policy.matrix is None:
+        return found
+    lowered = policy.matrix.lowered_when
+    found |= {policy.matrix.rows, policy.matrix.columns}
+    return found if lowered is None else found | lowered.facts()
+
+
+def _taken(policy: Policy) -> frozenset[str]:
+    """The values that name a level."""
+    names = (rule.taken_from for rule in policy.severity_rules)
+    return frozenset(name for name in names if name is not None and name != MATRIX)
 
 
 def _decide(facts: Facts) -> Decision:

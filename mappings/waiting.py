@@ -26,6 +26,9 @@ def _names(flag: str) -> _Names:
 # a suspension is written down as what was done to the customer
 INPUTS = {cause: _names("suspended" if cause is Cause.SUSPENSION else cause) for cause in Cause}
 _ALL_INPUTS = frozenset(name for names in INPUTS.values() for name in names)
+_BOUNDS = _ALL_INPUTS - {names.flag for names in INPUTS.values()}
+#: every value that may tell of a wait
+NAMES = _ALL_INPUTS | {WAITING}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +69,11 @@ def tells_bounds(ticket: Ticket) -> bool:
     return not _ALL_INPUTS.isdisjoint(ticket.values) and any(
         ticket.values.get(name) for names in INPUTS.values() for name in names[1:]
     )
+
+
+def maps_bounds(ticket: Ticket) -> bool:
+    """Whether a field of the ticket may name the instants of a stretch, filled or not."""
+    return not _BOUNDS.isdisjoint(ticket.values)
 
 
 def boundaries(ticket: Ticket, after: datetime, zone: tzinfo) -> set[datetime]:
