@@ -92,12 +92,12 @@ def create_worker(settings: Settings) -> Worker:
             engine_accounts.register(conn, one.account.name, one.account.kind)
 
     database.run(register)
+    for one in opened.values():  # before anything of it is recorded
+        refuse_inherited(policies.as_recorded(database, one.account, one.choices))
     served = {
         name: one.serving(policies.take_in(database, one.account, one.choices))
         for name, one in opened.items()
     }
-    for account in served.values():
-        refuse_inherited(account)
     if not served:
         log.warning("no accounts", looked_for=str(settings.config.absolute()))
     if database.path is not None:  # SQLite: the lock on the data dir makes us the only worker
@@ -181,6 +181,13 @@ def open_account(
     """
     mapping = field_mapping(account.helpdesk, account.fields)
     choices = _choices(account, settings.data_dir, contracts, mapping)
+    for choice in choices:
+        _refuse_never_open(choice.policy)
+    if account.prefix.startswith(mapping.plan_tag_prefix or " "):
+        raise SettingsError(
+            f"prefix '{account.prefix}' begins with '{mapping.plan_tag_prefix}', by which tags "
+            "name a customer's plan; choose another"
+        )
     if not account.webhook.secrets:
         log.warning(
             "no webhook secret: every delivery will be refused", account=account.name,
@@ -203,6 +210,16 @@ def open_account(
     )
     refuse_inherited(wired)
     return Opened(account=wired, choices=choices, receiver=_receiver(account), connect=connect)
+
+
+def _refuse_never_open(policy: Policy) -> None:
+    """Raise `MappingError` for a calendar on which nothing would ever be due."""
+    for one in (policy, *policy.overlaid()):
+        for calendar in one.calendars.values():
+            try:
+                calendar.next_open(now())
+            except MappingError as error:
+                raise SettingsError(f"policy '{policy.id}': {error}") from None
 
 
 def _receiver(account: AccountSettings) -> Receiver | None:

@@ -122,7 +122,7 @@ def _all(text: str, judge: _Judge) -> tuple[list[dict[str, Any]], bool]:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         raise MappingError(
             f"is no JSON ({error}); a ticket as the vendor's API returns it is expected"

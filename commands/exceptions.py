@@ -1,5 +1,6 @@
 """`deskclock except`: a due that was promised otherwise for one ticket, in writing."""
 
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -20,18 +21,29 @@ from mappings.explain import utc
 from mappings.policy import Metric
 
 NEVER_SEEN = " deskclock has not seen this ticket yet; is the number right?"
+NUMBER = re.compile(r"[1-9]\d{0,18}", re.ASCII)  # both helpdesks count their tickets
 METRICS = click.Choice([one.value for one in Metric])
 
 
 def _written(_context: object, _parameter: object, value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter("is no UTF-8; write it anew") from None
     if not value.strip():
         raise click.BadParameter("an exception needs a written reference, such as 'letter 2026-17'")
     return value.strip()
 
 
+def _number(_context: object, _parameter: object, value: str) -> str:
+    if not NUMBER.fullmatch(value):
+        raise click.BadParameter(f"'{value}' is no ticket number, such as 35436")
+    return value
+
+
 @click.command("except")
 @click.argument("account")
-@click.argument("ticket")
+@click.argument("ticket", callback=_number)
 @click.option("--until", callback=instant, help="The due that was promised, with its offset.")
 @click.option("--reference", required=True, callback=_written, help="Where it was promised.")
 @click.option("--metric", type=METRICS, help="Only this metric (default: all of them).")

@@ -58,7 +58,7 @@ def _answer(text: str) -> Line:
 
 def _parsed(text: str) -> Line:
     try:
-        line = json.loads(text)
+        line = json.loads(text.removeprefix("\ufeff"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"the line is no JSON: {error}") from error
     if not isinstance(line, dict):

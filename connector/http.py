@@ -238,14 +238,37 @@ class Posted:
     reason: str
 
 
+POST_TIMEOUT = 15.0  # seconds for a whole call, whatever the receiver does
+MOST_HANGING = 8  # calls that were left behind; more are not begun
+
+
 class Poster:
     """Posts messages that are signed as they are. Nothing is repeated, no redirect is followed."""
 
     def __init__(self) -> None:
         self._http = _new_http()
+        self._hanging: list[threading.Thread] = []
 
     def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
-        """Send one message; every failure is an answer too."""
+        """Send one message; every failure is an answer too.
+
+        A time-out of the socket ends no answer that comes byte by byte, so the whole call has its
+        own; what hangs is left behind, and the receiver with it until it lets go.
+        """
+        if sum(one.is_alive() for one in self._hanging) >= MOST_HANGING:
+            return Posted(status=None, retry_after=None, reason="earlier calls still hang")
+        answers: list[Posted] = []
+        call = threading.Thread(
+            target=lambda: answers.append(self._post(url, body, headers)), daemon=True
+        )
+        call.start()
+        call.join(POST_TIMEOUT)
+        if answers:
+            return answers[0]
+        self._hanging = [one for one in (*self._hanging, call) if one.is_alive()]
+        return Posted(status=None, retry_after=None, reason=f"no answer in {POST_TIMEOUT:.0f} s")
+
+    def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
         try:
             with self._http.post(
                 url,
@@ -257,7 +280,7 @@ class Poster:
                 stream=True,  # what it answers beside its status is not read
             ) as response:
                 return _posted(response)
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:  # ValueError: no usable address
             reason = f"no answer ({type(error).__name__})"
             return Posted(status=None, retry_after=None, reason=reason)
 

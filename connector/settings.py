@@ -215,7 +215,7 @@ class PolicyChoice(Document):
                     "the severity is decided by the policy, so it can choose none; "
                     "use the priority or a mapped input"
                 )
-            words = [one.value for one in WORDS.get(test.fact, ())]
+            words = WORDS.get(test.fact, ())
             known = {same_word(word) for word in words} | {""}
             for given in test.values if test.fact in KNOWN_FACTS and words else ():
                 if same_word(given) not in known:

@@ -1,6 +1,6 @@
 """Escalation: how far up a ticket has come, by tiers that never fall and by ladders of steps."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, cast
@@ -42,22 +42,32 @@ def asks_only_for_lateness(policy: Policy) -> bool:
     )
 
 
+def asks_for_every_lateness(policy: Policy) -> bool:
+    """Whether each rule that asks for a resolution at risk asks for a late one as well."""
+    conditions = [condition for one in policy.tiers for condition in one.any]
+    tests = [test for one in conditions for test in one.all_tests() if test.fact == RESOLUTION]
+    return all(State.AT_RISK not in test.values or _LATE.issubset(test.values) for test in tests)
+
+
 def tier(
     ticket: Ticket,
     policy: Policy,
     now: datetime,
     look: Callable[[datetime], Look],
     names: frozenset[str] | None = None,
+    turns: Iterable[datetime] = (),
 ) -> tuple[int, Tier | None]:
     """The highest tier reached so far, and the rule that led there (None: the lowest, or an agent).
 
-    `look` gives the ticket as it stood at an instant; `names` are those of `lowering`.
+    `look` gives the ticket as it stood at an instant; `names` are those of `lowering`; at `turns`
+    a tier may have stood that fell by itself afterwards.
     """
     best, rule = LOWEST, None
     # where each tier has one rule and no agent sets one, the order of the looks tells nothing, and
     # the last look is the cheapest and the highest
     backwards = names is not None and not ticket.is_mapped(TIER)
-    for at in sorted(_looks(ticket, now, names), reverse=backwards):
+    looks = _looks(ticket, now, names, turns)
+    for at in sorted(looks, reverse=backwards):
         found, by = _reached(look(at), policy)
         if found > best:
             best, rule = found, by
@@ -96,8 +106,11 @@ def _lowering(policy: Policy) -> frozenset[str] | None:
     return names | WAITING_NAMES if waits or WAITING in names else names
 
 
-def _looks(ticket: Ticket, now: datetime, names: frozenset[str] | None) -> set[datetime]:
-    """Between two changes a tier can only rise, so the ends of these stretches are enough.
+def _looks(
+    ticket: Ticket, now: datetime, names: frozenset[str] | None, known: Iterable[datetime] = ()
+) -> set[datetime]:
+    """Between two changes a tier can only rise, so the ends of these stretches are enough; what
+    falls by itself is `known`.
 
     What is changed after a solve moves no tier: the solve itself is looked at instead.
     """
@@ -105,6 +118,7 @@ def _looks(ticket: Ticket, now: datetime, names: frozenset[str] | None) -> set[d
     turns = {one.at for one in ticket.changes if names is None or one.field in names}
     turns.update(at for one in done for at in (one.start, one.end) if at is not None)
     looks = {now, *(at - ONE_SECOND for at in turns if ticket.reported_at < at <= now)}
+    looks.update(at for at in known if ticket.reported_at <= at <= now)
     for solved in done:
         end = solved.end or now + ONE_SECOND
         while_solved = {at for at in looks if solved.start < at < end}

@@ -8,7 +8,14 @@ from typing import Any
 from mappings.clock import WORST_FIRST, Course, Outcome, State, Wait, judge, threshold
 from mappings.duties import OpenDuty, open_duties, turns
 from mappings.entitlement import ENTITLEMENT_UNKNOWN, Terms, TicketException, terms
-from mappings.escalation import Climb, Look, asks_only_for_lateness, climbs, lowering
+from mappings.escalation import (
+    Climb,
+    Look,
+    asks_for_every_lateness,
+    asks_only_for_lateness,
+    climbs,
+    lowering,
+)
 from mappings.escalation import tier as reached_tier
 from mappings.hours import ALWAYS
 from mappings.policy import (
@@ -30,7 +37,7 @@ from mappings.responses import (
     complete_at,
     missing_at,
 )
-from mappings.severity import Decision, Facts
+from mappings.severity import ONE_SECOND, Decision, Facts
 from mappings.tags import SHOWN_STATES, exempt_tag, severity_tag, state_tag
 from mappings.ticket import CANCELLED, DONE, MERGED, STATUS, Stretch, Ticket
 from mappings.unmapped import unmapped_gaps
@@ -191,7 +198,8 @@ class _Case:
         self.rest_on_terms()
         metrics = tuple(self.metrics())
         reached = tuple(self.climbs(metrics))
-        tier, rule = self.tier(reached) if self.policy.tiers else (None, None)
+        climbs_tiers = any(one.tier for one in self.policy.steps)
+        tier, rule = self.tier(reached) if self.policy.tiers or climbs_tiers else (None, None)
         responded = self.responses.first_response()
         responded_at = responded.at if responded else None
         self.rest_on_unmapped()
@@ -291,6 +299,8 @@ class _Case:
             else:
                 ended = self.ended(fulfilled, policy)
                 begun = self.begun(metric, policy, ended.ticket, ended.at)
+                if begun.acknowledged is not None and begun.acknowledged >= ended.at:
+                    begun = begun._replace(acknowledged=None)  # the solve ends it, and begins none
                 found += applicable(ended.ticket, policy, metric, ended.at, begun, ended)
         if len(self.terms.policies) > 1:
             found = governing(found)
@@ -342,7 +352,9 @@ class _Case:
             strict=False,
             commitment=promise.course.commitment,
         )
-        return promise._replace(course=course, amount=None, clock=ELAPSED), exception
+        why = f"exception {exception.reference}"
+        promise = promise._replace(course=course, amount=None, clock=ELAPSED, governed_by=why)
+        return promise, exception
 
     def is_known(self, metric: Metric, fulfilled: Fulfilled | None, promise: Promise) -> bool:
         """Whether the history reaches back to what the promise rests on."""
@@ -397,11 +409,27 @@ class _Case:
     def tier(self, reached: Sequence[Climb]) -> tuple[int, Tier | None]:
         is_told = not self.exceptions and len(self.terms.policies) == 1
         names = lowering(self.ticket, self.policy) if is_told else None
-        found, rule = reached_tier(self.ticket, self.policy, self.now, self.look, names)
+        turns = set(self.tier_turns())
+        found, rule = reached_tier(self.ticket, self.policy, self.now, self.look, names, turns)
         if rule is not None:
             self.rest_on(rule.gaps)
         climbed = max((one.step.tier for one in reached if one.step.tier), default=0)
         return (climbed, None) if climbed > found else (found, rule)
+
+    def tier_turns(self) -> Iterator[datetime]:
+        """Where a tier may have stood that fell without an event.
+
+        That is when the resolution became at risk, which "overdue" may follow, and the last
+        seconds before a stretch of waiting that a field bounds.
+        """
+        if not asks_only_for_lateness(self.policy) or not asks_for_every_lateness(self.policy):
+            found = self.metric(Metric.RESOLUTION)
+            risk = found.outcome.at_risk_at if found else None
+            if found is not None and risk is not None and risk <= (found.fulfilled_at or self.now):
+                yield risk
+        if tells_bounds(self.ticket):
+            for wait in waits_of(self.ticket, self.now, self.policy.zone):
+                yield from (at - ONE_SECOND for at in (wait.start, wait.end) if at is not None)
 
     def look(self, at: datetime) -> Look:
         """The case as it stood at an earlier instant."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from mappings.clock import Course, Span, Wait
 from mappings.evaluate import Evaluation, MetricResult
 from mappings.hours import Schedule
-from mappings.policy import Contract, Effect, Metric, Start
+from mappings.policy import Contract, Effect, Metric, Start, Tier
 from mappings.sentences import SENTENCES, named
 from mappings.severity import Facts
 from mappings.ticket import CANCELLED, PRIORITY, Channel
@@ -192,6 +192,7 @@ def _metric(found: Evaluation, one: MetricResult) -> Iterator[Reason]:
         state=one.state.value,
         aim=one.outcome.aim_at,
         at_risk=_at_risk(one),
+        share=f"{float(promise.policy.at_risk_at):.0%}",
         due=one.outcome.due_at,
         fulfilled=one.fulfilled_at,
         breached=one.outcome.breached_at,
@@ -320,14 +321,27 @@ def _fulfilment(one: MetricResult) -> Iterator[Reason]:
 def _escalation(found: Evaluation) -> Iterator[Reason]:
     rule = found.tier_rule
     if rule is not None:
-        why = " or ".join(map(str, rule.any))
-        yield _say("tier", rule.source, tier=found.tier, why=why)
+        yield _say("tier", rule.source, tier=found.tier, why=_why_tier(found, rule))
     for climb in found.climbs:
         step = climb.step
         yield _say(
             "step", step.source, id=step.id, metric=climb.metric.value, at=climb.at,
             group=step.group, tier=step.tier,
         )  # fmt: skip
+
+
+def _why_tier(found: Evaluation, rule: Tier) -> str:
+    """The conditions that hold now; where none does any more, all of them, as one held before."""
+    facts = Facts(ticket=found.ticket, policy=found.policy, at=found.at)
+    resolution = found.metric(Metric.RESOLUTION)
+
+    def told(name: str) -> str | None:
+        if name == Metric.RESOLUTION:
+            return resolution.state.value if resolution else None
+        return facts(name)
+
+    holding = [str(one) for one in rule.any if one.holds(told)]
+    return " or ".join(holding) or f"{' or '.join(map(str, rule.any))}, which held before"
 
 
 def _duties(found: Evaluation) -> Iterator[Reason]:

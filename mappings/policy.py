@@ -504,5 +504,8 @@ class Policy:
     @property
     def inherits(self) -> bool:
         """Whether any target takes the helpdesk's own dates."""
-        everything = (self, *self.overlaid())
-        return any(target.inherits for policy in everything for target in policy.targets)
+        if "inherits" not in self.remembered:
+            everything = (self, *self.overlaid())
+            found = any(target.inherits for policy in everything for target in policy.targets)
+            self.remembered["inherits"] = found
+        return bool(self.remembered["inherits"])

@@ -114,7 +114,12 @@ def _stands(values: Values, zone: tzinfo) -> str:
         "due": "due",
         "fulfilled": "fulfilled",
     }
-    parts += [f"{word} {moment(values[n], zone)}" for n, word in words.items() if values[n]]
+    more = {"at_risk": f" ({values['share']} of its time)"}
+    parts += [
+        f"{word} {moment(values[name], zone)}{more.get(name, '')}"
+        for name, word in words.items()
+        if values[name]
+    ]
     if values["excused"]:
         parts.append(f"excused: {named(values['excused'])}")
     return f"{', '.join(parts)}."
@@ -167,7 +172,7 @@ def _priority(values: Values, _zone: tzinfo) -> str:
 _ASSUMED = {
     "history_missing": "the history does not reach back; what stands counts as having stood then",
     "minute_precision": "an instant is known to the minute only",
-    "time zone assumed": "local times are of the account's time zone, {value}",
+    "time zone assumed": "the hours are those of {value}",
 }
 
 
@@ -254,6 +259,9 @@ SENTENCES: Mapping[str, Sentence] = {
     "author_unknown": _plain(
         "Who user {value} is, the helpdesk did not say; what they wrote is not counted as an "
         "agent's {about}."
+    ),
+    "undated": _plain(
+        "The {about} {value} of the ticket's history says not when it was; it was passed over."
     ),
     "field_missing": _plain(
         "The mapping takes {about} from the field '{value}', which the helpdesk does not have."

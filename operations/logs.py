@@ -48,6 +48,7 @@ def configure(form: Literal["console", "json"], level: str, stream: TextIO | Non
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells each step of each start
+    logging.getLogger("urllib3").setLevel(logging.WARNING)  # it tells whole addresses: secrets
 
 
 def _finish(form: Literal["console", "json"], colors: bool) -> list[Processor]:

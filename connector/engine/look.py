@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
@@ -16,6 +16,9 @@ from mappings.assignment import policy_for
 from mappings.entitlement import TicketException
 from mappings.evaluate import Evaluation, evaluate
 from mappings.ticket import Ticket
+
+# after an update; seconds are usual, a busy helpdesk takes longer
+OWN_DATES_AFTER = (timedelta(seconds=5), timedelta(seconds=20), timedelta(minutes=2))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,8 +128,23 @@ def look(
         evaluation=evaluation,
         wanted=wanted,
         plan=account.helpdesk.plan(reading, wanted) if writable else None,
-        next_change=change.timestamp() if change else None,
+        next_change=_next_look(evaluation, change, reading, now),
     )
+
+
+def _next_look(
+    evaluation: Evaluation, change: datetime | None, reading: Reading, now: datetime
+) -> float | None:
+    """When to look again, by the helpdesk's clock.
+
+    A helpdesk computes its own dates some time after an update, and tells nobody; a policy that
+    takes them over looks again until they can be expected to stand.
+    """
+    looks = [change]
+    if evaluation.policy.inherits and reading.read_only is None:
+        again = (reading.updated_at + pause for pause in OWN_DATES_AFTER)
+        looks.append(next((at for at in again if at > now), None))
+    return min((at.timestamp() for at in looks if at is not None), default=None)
 
 
 def _latest(ticket: Ticket) -> datetime:

@@ -106,7 +106,16 @@ class Messenger:
         awake = [name for name, one in self._rests.items() if not one.is_gone and at >= one.until]
         with self._database.read() as conn:  # nearly always there is nothing to do
             due = with_due(conn, awake)
-        return sum(self._deliver_one(name) for name in due)
+        return sum(map(self._tried, due))
+
+    def _tried(self, name: str) -> bool:
+        """One receiver's trouble must not be another's."""
+        try:
+            return self._deliver_one(name)
+        except Exception:
+            log.exception("a notice could not be sent", account=name)
+            self._note(name, None)
+            return False
 
     def _deliver_one(self, name: str) -> bool:
         for ticket_id in self._database.run(lambda conn: give_up(conn, name)):
@@ -121,15 +130,17 @@ class Messenger:
         _log(name, message, posted)
         return True
 
-    def _note(self, name: str, posted: Posted) -> None:
+    def _note(self, name: str, posted: Posted | None) -> None:
+        """Leave a receiver alone for a while that failed; None: nothing was even sent."""
         rest = self._rests[name]
-        if is_success(posted):
+        if posted is not None and is_success(posted):
             self._rests[name] = _Rest()
             return
         pause = min(FIRST_REST_SECONDS * 2.0 ** min(rest.failures, 10), LONGEST_REST_SECONDS)
         rest.failures += 1
-        rest.until = self._monotonic() + max(pause, posted.retry_after or 0.0)
-        rest.is_gone = posted.status == GONE
+        asked = (posted.retry_after if posted else None) or 0.0
+        rest.until = self._monotonic() + max(pause, asked)
+        rest.is_gone = posted is not None and posted.status == GONE
 
 
 def is_success(posted: Posted) -> bool:
@@ -193,8 +204,8 @@ def answered(conn: Connection, message: Message, posted: Posted) -> None:
     at = now(conn)
     if is_success(posted):
         values = {"state": SENT, "sent_at": at, "last_error": None}
-    elif posted.status == GONE:
-        values = {"state": GIVEN_UP, "last_error": posted.reason}
+    elif posted.status == GONE:  # kept for the receiver that the worker's next start may find
+        values = {"not_before": at, "last_error": posted.reason}
     else:
         pause = PAUSES_SECONDS[min(message.attempts, len(PAUSES_SECONDS)) - 1]
         pause = max(pause, posted.retry_after or 0.0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
-from sqlalchemy import Connection, case, select, update
+from sqlalchemy import Connection, case, or_, select, update
 
 from connector.engine import accounts
 from connector.engine.context import Account
@@ -165,13 +165,20 @@ def _look_again_if_new(conn: Connection, name: str, basis: str) -> None:
 
 
 def _look_again(conn: Connection, name: str) -> None:
-    """Every ticket that is not over; what is due already keeps its better rank."""
+    """Every ticket that is not over, parked ones too; what is due keeps its better rank."""
     at, columns = now(conn), ticket.c
     is_due = columns.look_at <= at
     conn.execute(
         update(ticket)
-        .where(columns.account == name, columns.is_over.is_(False), columns.evaluation.is_not(None))
+        .where(
+            columns.account == name,
+            columns.is_over.is_(False),
+            or_(columns.evaluation.is_not(None), columns.parked.is_not(None)),
+        )
         .values(
+            parked=None,
+            attempts=0,
+            not_before=0.0,
             look_at=case((is_due, columns.look_at), else_=at),
             rank=case((is_due & (columns.rank < Rank.BACKFILL), columns.rank), else_=Rank.BACKFILL),
             wanted=columns.wanted + 1,

@@ -32,7 +32,8 @@ def amount_of(value: object) -> Amount:
         raise ValueError(f"'{value}' is no length of time; {_meant(value)}")
     count, unit = int(written[1]), written[2]
     if not 0 < count < 100_000:
-        raise ValueError(f"'{value}' is out of range; a length of time is more than 0")
+        right = "a length of time is more than 0" if count == 0 else "the number is at most 99999"
+        raise ValueError(f"'{value}' is out of range; {right}")
     if unit == "bd":
         return Amount(business_days=count)
     return Amount(seconds=count * SECONDS[unit])
@@ -107,7 +108,8 @@ def _tests(fact: str, wanted: object) -> Iterator[Test]:
 def _test(fact: str, operator: Operator, operand: object) -> Test:
     if operator in PRESENCE:
         if operand is not True:
-            raise ValueError(f"'{fact}': write {operator}: true")
+            other = next(one for one in sorted(PRESENCE) if one is not operator)
+            raise ValueError(f"'{fact}': write {operator}: true, or {other}: true")
         return Test(fact=fact, operator=operator)
     values = _words(fact, operand)
     if operator in NUMERIC and (len(values) != 1 or number(values[0]) is None):

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from datetime import tzinfo
 from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
@@ -58,18 +58,28 @@ from mappings.policy import (
 )
 from mappings.promises import ELAPSED
 from mappings.severity import CHANNEL, MATRIX, SEVERITY
-from mappings.ticket import CLASS, STATUS, WAITING, Cause, Channel, Status, TicketClass
+from mappings.ticket import (
+    CLASS,
+    PRIORITY,
+    STATUS,
+    WAITING,
+    Cause,
+    Channel,
+    Status,
+    TicketClass,
+)
 
 ACCOUNT_ZONE = "account"  #: a calendar whose zone the document does not name
 UNDECIDED_ZONE = "UTC"
 MOST_PAIRS = 200  # of contracts that are tried together at the start; `deskclock lint` tries all
 # facts of ours and the words that they can hold; a channel that is not known counts as portal
-WORDS: Mapping[str, Iterable[StrEnum]] = {
-    CHANNEL: [one for one in Channel if one is not Channel.OTHER],
-    CLASS: TicketClass,
-    STATUS: Status,
-    WAITING: Cause,
-    "resolution": State,
+WORDS: Mapping[str, Sequence[str]] = {
+    CHANNEL: [one.value for one in Channel if one is not Channel.OTHER],
+    CLASS: list(TicketClass),
+    STATUS: list(Status),
+    WAITING: list(Cause),
+    "resolution": list(State),
+    PRIORITY: [str(rank) for rank in range(1, 10)],
 }
 
 
@@ -87,7 +97,7 @@ def load_policy(
     Contracts of other policies are passed over; `read` gives the text of an iCalendar file by its
     name. Raises `DocumentError` with every problem of the files, or `MappingError` for the zone.
     """
-    zone_name = time_zone or UNDECIDED_ZONE
+    zone_name = UNDECIDED_ZONE if time_zone is None else time_zone
     try:
         zone_named(zone_name)
     except ValueError as error:
@@ -126,7 +136,7 @@ def _with_contracts(
     def merge(layers: tuple[Contract, ...]) -> Policy:
         return merged(tuple(one.id for one in layers))
 
-    contracts = tuple(one.contract(published.zone) for one in overlays)
+    contracts = tuple(one.contract(_contract_zone(published, account)) for one in overlays)
     for layers in _tried(contracts):
         try:
             merge(layers)
@@ -135,6 +145,11 @@ def _with_contracts(
     if problems:
         raise DocumentError(problems)
     return replace(published, contracts=contracts, merge=merge)
+
+
+def _contract_zone(policy: Policy, account: _Account) -> tzinfo:
+    """The zone of a contract's days: the account's, or where nobody chose one the policy's."""
+    return zone_named(account.zone_name) if account.zone_is_decided else policy.zone
 
 
 def _tried(contracts: Sequence[Contract]) -> Iterator[tuple[Contract, ...]]:
@@ -295,7 +310,7 @@ def _condition_problems(document: PolicyDocument) -> Found:
     """Words of ours that no ticket can ever have; those of mapped inputs are the admin's."""
     levels = [level.id for level in document.severity.levels]
     known: dict[str, list[str]] = {
-        **{fact: [one.value for one in words] for fact, words in WORDS.items()},
+        **{fact: list(words) for fact, words in WORDS.items()},
         SEVERITY: levels,
     }
     for place, condition in conditions_of(document):
@@ -411,6 +426,7 @@ def _resolve(
     severity, matrix = document.severity, document.severity.matrix
     zone_name = _shown_zone(document, account)
     zone = zone_named(zone_name)
+    days = zone_named(account.zone_name) if account.zone_is_decided else zone
     return Policy(
         id=document.policy,
         title=document.title,
@@ -447,7 +463,7 @@ def _resolve(
             for one in document.gaps
         },
         default_plan=document.default_plan,
-        layers=tuple(one.contract(zone) for one in layers),
+        layers=tuple(one.contract(days) for one in layers),
         prefix=account.prefix,
     )
 

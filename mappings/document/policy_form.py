@@ -27,10 +27,13 @@ from mappings.policy import (
 )
 from mappings.promises import ELAPSED
 from mappings.severity import MATRIX, REQUESTED
+from mappings.tags import MARKS
 from mappings.ticket import ASSESSED, PRIORITY, Cause
 
 TAKEN_FROM = (ASSESSED, MATRIX, REQUESTED, PRIORITY)
 ESCALATE_MANAGEMENT = "escalate_management"
+# beginnings of tags and of drop-down options that are set by other rules
+_TAKEN = ("f_", "sev_", "exempt_", "tier_", *(f"{metric}_" for metric in Metric))
 _PERCENT = re.compile(r"(\d{1,2}(?:\.\d+)?)\s*%")
 _AFTER_DUE = re.compile(r"(.+?)\s+after\s+due")
 
@@ -317,6 +320,14 @@ class StepDocument(Document):
     tier: Annotated[int, Field(ge=2, le=3)] | None = None
     notify: bool = Field(default=False, description="send the outgoing webhook, once")
     source: str | None = None
+
+    @field_validator("tags")
+    @classmethod
+    def _own_names(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+        for tag in tags:
+            if tag != ESCALATE_MANAGEMENT and (tag in MARKS or tag.startswith(_TAKEN)):
+                raise ValueError(f"'{tag}' is set by other rules; begin it with escalation_")
+        return tags
 
     @model_validator(mode="after")
     def _does_something(self) -> "StepDocument":

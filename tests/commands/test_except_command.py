@@ -113,7 +113,8 @@ def test_a_withdrawal_can_be_for_one_metric(office: Office) -> None:
         pytest.param(
             ["acme", "1", "--until", "9999-12-31T23:59:00-12:00", *LETTER], 2, "to 2100", id="end"
         ),
-        pytest.param(["acme", "1\n2", *UNTIL, *LETTER], 1, "ticket id is not one", id="ticket"),
+        pytest.param(["acme", "1\n2", *UNTIL, *LETTER], 2, "is no ticket number", id="ticket"),
+        pytest.param(["acme", "01", *UNTIL, *LETTER], 2, "is no ticket number", id="zero"),
         pytest.param(["acne", "1", *UNTIL, *LETTER], 1, "known: acme", id="account"),
     ],
 )

@@ -109,20 +109,34 @@ def test_a_start_without_a_change_looks_at_nothing(desk: Desk, files: Files) -> 
     assert desk.row(ticket) == before
 
 
-def test_what_is_solved_gone_parked_or_never_seen_is_left_alone(desk: Desk, files: Files) -> None:
+def test_what_is_solved_gone_or_never_seen_is_left_alone(desk: Desk, files: Files) -> None:
     start(desk, files.policy("own", LATEST))
-    solved, parked = desk.create(), desk.create()
+    solved = desk.create()
     desk.edit(solved, status="solved")
-    desk.enrich(solved, parked, "99999")
+    desk.enrich(solved, "99999")
     desk.change(look_at=1.0, not_before=0.0)
     desk.drain()
-    with desk.database.write() as conn:
-        where = tables.ticket.c.ticket_id == parked
-        conn.execute(tables.ticket.update().where(where).values(parked="broken"))
     start(desk, files.policy("own", LATEST, HIGH))
     desk.forget_requests()
     desk.drain()
     assert desk.requests() == {}
+
+
+def test_what_was_parked_is_tried_again_under_a_policy_that_was_mended(
+    desk: Desk, files: Files
+) -> None:
+    start(desk, files.policy("own", LATEST))
+    parked = desk.create()
+    desk.enrich(parked)
+    with desk.database.write() as conn:
+        where = tables.ticket.c.ticket_id == parked
+        broken = {"parked": "broken", "attempts": 5, "evaluation": None, "look_at": None}
+        conn.execute(tables.ticket.update().where(where).values(**broken))
+    start(desk, files.policy("own", LATEST, HIGH))
+    desk.drain()
+    row = desk.row(parked)
+    assert (row["parked"], row["attempts"]) == (None, 0)
+    assert row["evaluation"] is not None
 
 
 def test_a_ticket_that_is_due_already_keeps_its_better_rank(desk: Desk, files: Files) -> None:

@@ -39,7 +39,7 @@ SENTENCES = [
         {"severity": "critical"},
         (
             "Tier 3 because of: severity critical, category empty or platform-wide failure or "
-            "data corruption or external integration or resolution breached or overdue."
+            "data corruption or external integration."
         ),
     ),
     (

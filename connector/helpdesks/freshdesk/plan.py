@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from connector.helpdesks.base import Desired, JSONObject, Plan, Reading
 from connector.helpdesks.freshdesk.catalogue import Catalogue
-from connector.helpdesks.freshdesk.translate import NATIVE, REPLACED_BY_NATIVE, text_of
+from connector.helpdesks.freshdesk.translate import NATIVE, REPLACED_BY_NATIVE, STALE, text_of
 from mappings.field_mapping import plain
 from mappings.written import instant
 
@@ -33,6 +33,10 @@ def plan(reading: Reading, desired: Desired, catalogue: Catalogue, *, native: bo
         dates = _native_dates(reading, desired, remarks)
         body |= {NATIVE[name]: value for name, value in dates.items()}
         fields |= dates
+        # what an earlier mode left in our own fields would grow stale beside Freshdesk's dates
+        for name in reading.raw[STALE]:
+            body.setdefault("custom_fields", {})[catalogue.outputs[name].name] = None
+            fields[f"own_{name}"] = None
     add, remove = _tags(reading, desired)
     if not fields and not add and not remove:
         return None

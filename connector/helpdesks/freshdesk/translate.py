@@ -28,6 +28,7 @@ ENDED = {"deleted": "deleted", "spam": "spam"}
 ARCHIVED = "archived"
 # In native mode: our answer -> Freshdesk's own date, and the answers that this date replaces.
 NATIVE = {"first_response_due_at": "fr_due_by", "resolution_due_at": "due_by"}
+STALE = "stale"  # in `Reading.raw`: outputs of an earlier mode that still hold something
 REPLACED_BY_NATIVE = frozenset({*NATIVE, "first_response_due_on", "resolution_due_on"})
 # Our metric -> Freshdesk's own date.
 OWN_DUES = {"first_response": "fr_due_by", "resolution": "due_by"}
@@ -94,6 +95,7 @@ def reading(
             "tags": _tags(raw),
             "due_by": raw.get("due_by"),
             "fr_due_by": raw.get("fr_due_by"),
+            STALE: _stale(raw, catalogue) if native else [],
         },
     )
 
@@ -106,6 +108,13 @@ def _written(raw: JSONObject, catalogue: Catalogue, native: bool) -> dict[str, s
     own = {name: value for name, value in found.items() if name not in REPLACED_BY_NATIVE}
     dates = {name: instant(raw.get(key)) for name, key in NATIVE.items()}
     return own | {name: text_of(at) if at else None for name, at in dates.items()}
+
+
+def _stale(raw: JSONObject, catalogue: Catalogue) -> list[str]:
+    """The outputs that Freshdesk's own dates replace, and that still hold something."""
+    custom = _object(raw.get("custom_fields"))
+    mapped = sorted(REPLACED_BY_NATIVE & catalogue.outputs.keys())
+    return [name for name in mapped if plain(custom.get(catalogue.outputs[name].name))]
 
 
 def text_of(at: datetime) -> str:

@@ -67,7 +67,7 @@ def history_of(
     authors: Authors,
 ) -> History:
     """Replies, calls and changes from all audits of a ticket; `state` is how it stands now."""
-    audits = sorted(audits, key=lambda audit: _order(audit, ticket.created_at))
+    audits = sorted(_dated(audits, words), key=lambda audit: _order(audit, ticket.created_at))
     return History(
         replies=_audited(audits, COMMENT, ticket.created_at, words, authors),
         changes=tuple(_changes(audits, ticket.created_at, state, catalogue, words, authors)),
@@ -76,6 +76,15 @@ def history_of(
         calls=_audited(audits, CALL, ticket.created_at, words, authors),
         untold=frozenset(catalogue.organization_inputs),
     )
+
+
+def _dated(audits: Sequence[JSONObject], words: Words) -> Iterator[JSONObject]:
+    """The audits that say when they were made; the opening was made with the ticket."""
+    for audit in audits:
+        if instant(audit.get("created_at")) is not None or list(_events(audit, "Create")):
+            yield audit
+        else:
+            words.remark("undated", "audit", str(plain(audit.get("id")) or "without an id"))
 
 
 def _order(audit: JSONObject, created_at: datetime) -> tuple[datetime, int]:
