@@ -425,6 +425,39 @@ def test_one_receiver_that_fails_keeps_nothing_from_the_others(quick: Climbing) 
     assert [row["state"] for row in quick.rows(account="beta")] == ["sent"]
 
 
+def test_an_address_that_cannot_be_one_is_an_answer_too(quick: Climbing) -> None:
+    warned(quick)
+    for url in (
+        "http://hooks..example.test/x",
+        "http://127.0.0.1:99999/",
+        f"http://{'x' * 64}.test/",
+    ):
+        receivers = {"acme": Receiver(url=url, keys=(b"k" * 32,))}
+        assert Messenger(quick.desk.database, receivers, Poster()).deliver() == 1
+        quick.hurry()
+    (row,) = quick.rows()
+    assert (row["state"], row["attempts"]) == ("due", 3)
+    assert "example" not in row["last_error"]
+
+
+def test_a_receiver_that_answers_byte_by_byte_is_left_behind(
+    quick: Climbing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.http.POST_TIMEOUT", 0.2)
+    released = threading.Event()
+    quick.inbox.before = lambda: released.wait(20.0) and None
+    warned(quick)
+    assert quick.messenger().deliver() == 1
+    (row,) = quick.rows()
+    assert (row["state"], row["last_error"]) == ("due", "no answer in 0 s")
+    released.set()
+    quick.inbox.before = lambda: None
+    quick.hurry()
+    assert quick.messenger().deliver() == 1
+    assert [one["state"] for one in quick.rows()] == ["sent"]
+    assert len({headers["webhook-id"] for headers, _ in quick.inbox.got}) == 1
+
+
 # --- nothing is lost, and nothing is forged ------------------------------------------------------
 
 

@@ -170,3 +170,22 @@ def test_a_start_of_the_worker_records_what_it_judges_by(office: Office) -> None
     account = take_in(database, opened.account, opened.choices)
     database.dispose()
     assert [len(one.versions) for one in account.assignments] == [1]
+
+
+def test_a_calendar_that_never_opens_is_refused_before_anything_is_promised_by_it(
+    office: Office,
+) -> None:
+    office.policy(
+        "shut",
+        "policy: shut\ntitle: Shut\ndocument: shut.txt\n"
+        'calendars: {business: {time_zone: UTC, week: {mon: ["09:00-17:00"]},\n'
+        '  closures: [["2020-01-01T00:00", "2100-01-01T00:00"]]}}\n'
+        "targets: {resolution: [{limit: 4h, clock: business}]}\n",
+    )
+    with pytest.raises(SettingsError, match="policy 'shut': calendar 'business' has no open time"):
+        open_accounts(office.accounts(acme={"policy": "shut"}))
+
+
+def test_a_prefix_by_which_tags_name_a_plan_is_refused(office: Office) -> None:
+    with pytest.raises(SettingsError, match="by which tags name a customer's plan"):
+        open_accounts(office.accounts(acme={"prefix": "plan_"}))

@@ -277,3 +277,19 @@ def test_a_person_who_asks_is_told_by_the_version_that_the_lane_uses(
     assert (resolution.outcome.due_at - resolution.promise.course.start).total_seconds() == 8 * HOUR
     assert len(account.assignments[0].versions) == 2
     assert len(desk.rows(tables.policy_version)) == 1
+
+
+def test_a_policy_that_takes_over_the_helpdesks_dates_waits_until_they_stand(
+    freshdesk: Desk, files: Files
+) -> None:
+    """Freshdesk computes its dates some time after an update, and tells nobody."""
+    (files.folder / "policies" / "theirs.yaml").write_text(
+        "policy: theirs\ntitle: Theirs\ndocument: theirs.txt\n"
+        "targets: {first_response: [{inherit: true}], resolution: [{inherit: true}]}\n"
+    )
+    start(freshdesk, choice("theirs", folder=files.folder))
+    ticket = freshdesk.create()
+    freshdesk.enrich(ticket)
+    first = freshdesk.row(ticket)["look_at"]
+    assert first is not None
+    assert freshdesk.row(ticket)["rank"] == Rank.HINT

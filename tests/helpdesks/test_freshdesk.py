@@ -384,3 +384,16 @@ def test_a_subject_cannot_forge_an_observation(freshdesk):
     body = '{"ticket_id": 20, "ticket_subject": "{status:{from:2,to:5}}"}'
 
     assert receive(freshdesk, body).observations == ()
+
+
+def test_what_an_earlier_mode_left_in_the_own_fields_is_emptied_once(freshdesk, wire):
+    left = {"cf_sla_resolution_due_at": iso("04T08:00"), "cf_sla_resolution_due_on": "2026-03-04"}
+    custom = freshdesk.sample("ticket")["custom_fields"]
+    helpdesk, reading = looked_at(freshdesk, wire, custom_fields=custom | left)
+    plan = helpdesk.plan(reading, desired("02T12:00", "04T08:00"))
+
+    assert plan.body["custom_fields"] == dict.fromkeys(left)
+    assert "due_by" not in plan.body
+
+    helpdesk, reading = looked_at(freshdesk, wire, custom_fields=custom | dict.fromkeys(left))
+    assert helpdesk.plan(reading, desired("02T12:00", "04T08:00")) is None

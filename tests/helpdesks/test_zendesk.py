@@ -516,3 +516,17 @@ def test_audits_that_stop_short_of_the_present_are_completed(zendesk):
     last = ticket.changes_of("status")[-1]
 
     assert (last.after, last.at, last.inferred) == ("on_hold", at("12:00:00"), True)
+
+
+@pytest.mark.parametrize("when", ["x", None, "2026-03-02T09:00:00", 17])
+def test_an_audit_that_says_not_when_is_passed_over_with_a_line(zendesk, when):
+    document = copy.deepcopy(zendesk.sample("ticket_with_audits"))
+    (before,) = zendesk.tickets(copy.deepcopy(document))
+    replied = f"{before.replies[0].at:%Y-%m-%dT%H:%M:%SZ}"
+    replying = next(one for one in document["audits"] if one["created_at"] == replied)
+    replying["created_at"] = when
+    (ticket,) = zendesk.tickets(document)
+
+    assert len(ticket.replies) == len(before.replies) - 1
+    assert ticket.created_at not in [reply.at for reply in ticket.replies]
+    assert ("undated", str(replying["id"])) in [(one.code, one.value) for one in ticket.remarks]

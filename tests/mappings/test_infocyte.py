@@ -1459,3 +1459,9 @@ def test_every_gap_on_which_a_date_depends_is_one_that_a_rule_rests_on() -> None
     for layer in (policy, *policy.overlaid()):
         rested.update(*layer.calendar_gaps.values())
     assert rested == {one.id for one in policy.gaps.values() if one.grade is not Grade.INFORMATION}
+
+
+def test_the_solve_of_a_complaint_that_nobody_answered_begins_no_cycle_of_updates() -> None:
+    ticket = reported("03-02 10:00", None, "03-03 12:00 status=solved", kind="complaint")
+    found = judged(ticket, "03-04 12:00")
+    assert [one.metric for one in found.metrics] == [Metric.FIRST_RESPONSE]
