@@ -161,6 +161,12 @@ def _forward(closure: tuple[datetime, datetime]) -> tuple[datetime, datetime]:
     return closure
 
 
+def _day(value: object) -> object:
+    if value not in _WEEKDAYS:
+        raise ValueError(f"'{value}' is no day; write mon, tue, wed, thu, fri, sat or sun")
+    return value
+
+
 def _week_form(value: object) -> str:
     return "always" if isinstance(value, str) else "days"
 
@@ -171,6 +177,7 @@ def _intervals(value: object) -> object:
     raise ValueError('a day has a list of intervals: write ["09:00-17:00"], or [] when closed')
 
 
+Day = Annotated[Weekday, BeforeValidator(_day)]
 IntervalText = Annotated[str, AfterValidator(_checked_interval)]
 DayText = Annotated[list[IntervalText], BeforeValidator(_intervals)]
 Date = Annotated[date, BeforeValidator(_date_of)]
@@ -179,7 +186,7 @@ Closure = Annotated[
     tuple[WallTime, WallTime], BeforeValidator(_closure_of), AfterValidator(_forward)
 ]
 Week = Annotated[
-    Annotated[Literal["always"], Tag("always")] | Annotated[dict[Weekday, DayText], Tag("days")],
+    Annotated[Literal["always"], Tag("always")] | Annotated[dict[Day, DayText], Tag("days")],
     Discriminator(_week_form),
 ]
 
@@ -314,8 +321,6 @@ class ScheduleDocument(BaseModel):
     def _known_days(cls, value: object) -> object:
         if value != "always" and not isinstance(value, dict):
             raise ValueError("a week is 'always' or lists of intervals under mon, tue … sun")
-        if isinstance(value, dict) and (unknown := [day for day in value if day not in _WEEKDAYS]):
-            raise ValueError(f"'{unknown[0]}' is no day; write mon, tue, wed, thu, fri, sat or sun")
         return value
 
     @model_validator(mode="after")

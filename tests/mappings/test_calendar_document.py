@@ -422,3 +422,12 @@ def test_without_the_files_nothing_is_said_that_depends_on_them():
         ("holidays", "except", 0),
         ("special_days", "2026-12-25"),
     ]
+
+
+def test_a_day_that_is_none_hides_no_other_mistake():
+    written = {"week": {"mno": [], "tue": ["09:00-09:00"], "wed": [9], "thu": ["25:00-26:00"]}}
+    with pytest.raises(ValidationError) as caught:
+        document(**written)
+    assert sorted({error["loc"][2] for error in caught.value.errors()}) == [
+        "mno", "thu", "tue", "wed",
+    ]  # fmt: skip

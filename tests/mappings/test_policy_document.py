@@ -134,8 +134,8 @@ MISTAKES = [
     (
         "mon:",
         "monday:",
-        "7:5",
-        "week: 'monday' is no day; write mon, tue, wed, thu, fri, sat or sun",
+        "7:12",
+        "week.monday: 'monday' is no day; write mon, tue, wed, thu, fri, sat or sun",
     ),
     ("09:00-17:00", "09:00-09:00", "7:18", "'09:00-09:00' has no length; write 00:00-24:00 for a"),
     ("09:00-17:00", "9-17", "7:18", "'9-17' is no interval; write it as 09:00-17:00"),
