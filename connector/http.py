@@ -245,8 +245,9 @@ MOST_HANGING = 8  # calls that were left behind; more are not begun
 class Poster:
     """Posts messages that are signed as they are. Nothing is repeated, no redirect is followed."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_seconds: float = POST_TIMEOUT) -> None:
         self._http = _new_http()
+        self._timeout_seconds = timeout_seconds
         self._hanging: list[threading.Thread] = []
 
     def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
@@ -262,11 +263,13 @@ class Poster:
             target=lambda: answers.append(self._post(url, body, headers)), daemon=True
         )
         call.start()
-        call.join(POST_TIMEOUT)
+        call.join(self._timeout_seconds)
         if answers:
             return answers[0]
         self._hanging = [one for one in (*self._hanging, call) if one.is_alive()]
-        return Posted(status=None, retry_after=None, reason=f"no answer in {POST_TIMEOUT:.0f} s")
+        return Posted(
+            status=None, retry_after=None, reason=f"no answer in {self._timeout_seconds:g} s"
+        )
 
     def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
         try:

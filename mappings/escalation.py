@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, cast
 
 from mappings.clock import Course, Outcome, State, moved, shared
-from mappings.conditions import Operator
+from mappings.conditions import Operator, Test
 from mappings.policy import Effect, Metric, Policy, Start, Step, Tier
 from mappings.severity import ONE_SECOND, SEVERITY, Facts, told_by
 from mappings.ticket import CANCELLED, WAITING, Ticket
@@ -18,6 +18,7 @@ RESOLUTION = Metric.RESOLUTION.value  #: as a fact: the state of the resolution
 LOWEST = 1
 HIGHEST = 3
 _LOWERING = "lowering"
+_ASKED = "asked of the resolution"
 _LATE = frozenset({State.AT_RISK, State.BREACHED, State.OVERDUE})
 
 
@@ -34,19 +35,27 @@ class Look(Protocol):
 
 def asks_only_for_lateness(policy: Policy) -> bool:
     """Whether all that a tier asks of the resolution is that it is at risk or worse."""
-    conditions = [condition for one in policy.tiers for condition in one.any]
-    tests = [test for one in conditions for test in one.all_tests() if test.fact == RESOLUTION]
     return all(
         test.operator in (Operator.IS, Operator.WITHIN) and _LATE.issuperset(test.values)
-        for test in tests
+        for test in _asked_of_resolution(policy)
     )
 
 
-def asks_for_every_lateness(policy: Policy) -> bool:
-    """Whether each rule that asks for a resolution at risk asks for a late one as well."""
-    conditions = [condition for one in policy.tiers for condition in one.any]
-    tests = [test for one in conditions for test in one.all_tests() if test.fact == RESOLUTION]
-    return all(State.AT_RISK not in test.values or _LATE.issubset(test.values) for test in tests)
+def may_fall_by_itself(policy: Policy) -> bool:
+    """Whether a rule could cease to hold when a resolution that is at risk becomes late."""
+    asked = _asked_of_resolution(policy)
+    return not asks_only_for_lateness(policy) or any(
+        State.AT_RISK in test.values and not _LATE.issubset(test.values) for test in asked
+    )
+
+
+def _asked_of_resolution(policy: Policy) -> tuple[Test, ...]:
+    if _ASKED not in policy.remembered:
+        conditions = [condition for one in policy.tiers for condition in one.any]
+        policy.remembered[_ASKED] = tuple(
+            test for one in conditions for test in one.all_tests() if test.fact == RESOLUTION
+        )
+    return cast("tuple[Test, ...]", policy.remembered[_ASKED])
 
 
 def tier(

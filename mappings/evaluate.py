@@ -5,19 +5,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from mappings.clock import WORST_FIRST, Course, Outcome, State, Wait, judge, threshold
+from mappings.clock import WORST_FIRST, Outcome, State, Wait, judge
 from mappings.duties import OpenDuty, open_duties, turns
 from mappings.entitlement import ENTITLEMENT_UNKNOWN, Terms, TicketException, terms
 from mappings.escalation import (
     Climb,
     Look,
-    asks_for_every_lateness,
     asks_only_for_lateness,
     climbs,
     lowering,
+    may_fall_by_itself,
 )
 from mappings.escalation import tier as reached_tier
-from mappings.hours import ALWAYS
 from mappings.policy import (
     Commitment,
     Effect,
@@ -30,13 +29,16 @@ from mappings.policy import (
     Tier,
     Unofficial,
 )
-from mappings.promises import ELAPSED, Begun, Promise, applicable, governing, in_time_until
-from mappings.responses import (
-    Fulfilled,
-    Responses,
-    complete_at,
-    missing_at,
+from mappings.promises import (
+    ELAPSED,
+    Begun,
+    Promise,
+    applicable,
+    governing,
+    in_time_until,
+    towards,
 )
+from mappings.responses import Fulfilled, Responses, complete_at, missing_at
 from mappings.severity import ONE_SECOND, Decision, Facts
 from mappings.tags import SHOWN_STATES, exempt_tag, severity_tag, state_tag
 from mappings.ticket import CANCELLED, DONE, MERGED, STATUS, Stretch, Ticket
@@ -199,7 +201,8 @@ class _Case:
         metrics = tuple(self.metrics())
         reached = tuple(self.climbs(metrics))
         climbs_tiers = any(one.tier for one in self.policy.steps)
-        tier, rule = self.tier(reached) if self.policy.tiers or climbs_tiers else (None, None)
+        has_tiers = self.policy.tiers or climbs_tiers
+        tier, rule = self.tier(reached, metrics) if has_tiers else (None, None)
         responded = self.responses.first_response()
         responded_at = responded.at if responded else None
         self.rest_on_unmapped()
@@ -335,23 +338,20 @@ class _Case:
     ) -> tuple[Promise, TicketException | None]:
         """The promise with the due that was promised in writing for this ticket, if any."""
         until = fulfilled.at if fulfilled else self.now
-        held = [one for one in self.exceptions if one.written_at <= until]
-        held = [one for one in held if one.metric in (None, metric)]
+        course = promise.course
+        if not self.exceptions or course.due_at is None:
+            return promise, None
         # a cycle that began later, by a reply or a reopen, has a due of its own
-        held = [one for one in held if self.start(metric, until) <= one.written_at]
-        if not held or promise.course.due_at is None:
+        begun = self.start(metric, until)
+        held = [
+            one
+            for one in self.exceptions
+            if begun <= one.written_at <= until and one.metric in (None, metric)
+        ]
+        if not held:
             return promise, None
         exception = max(held, key=lambda one: one.written_at)
-        start, share = promise.course.start, self.policy.at_risk_at
-        course = Course(
-            start=start,
-            schedule=ALWAYS,
-            aim_at=None,
-            due_at=exception.until,
-            at_risk_at=threshold(ALWAYS, start, exception.until, None, share),
-            strict=False,
-            commitment=promise.course.commitment,
-        )
+        course = towards(exception.until, course.start, self.policy, course.commitment)
         why = f"exception {exception.reference}"
         promise = promise._replace(course=course, amount=None, clock=ELAPSED, governed_by=why)
         return promise, exception
@@ -406,26 +406,28 @@ class _Case:
                     self.rest_on([HISTORY_MISSING])
             yield Wait(start=one.start, end=one.end, cause=one.cause, effect=effect)
 
-    def tier(self, reached: Sequence[Climb]) -> tuple[int, Tier | None]:
+    def tier(
+        self, reached: Sequence[Climb], metrics: Sequence[MetricResult]
+    ) -> tuple[int, Tier | None]:
         is_told = not self.exceptions and len(self.terms.policies) == 1
         names = lowering(self.ticket, self.policy) if is_told else None
-        turns = set(self.tier_turns())
+        turns = set(self.tier_turns(metrics))
         found, rule = reached_tier(self.ticket, self.policy, self.now, self.look, names, turns)
         if rule is not None:
             self.rest_on(rule.gaps)
         climbed = max((one.step.tier for one in reached if one.step.tier), default=0)
         return (climbed, None) if climbed > found else (found, rule)
 
-    def tier_turns(self) -> Iterator[datetime]:
+    def tier_turns(self, metrics: Sequence[MetricResult]) -> Iterator[datetime]:
         """Where a tier may have stood that fell without an event.
 
         That is when the resolution became at risk, which "overdue" may follow, and the last
         seconds before a stretch of waiting that a field bounds.
         """
-        if not asks_only_for_lateness(self.policy) or not asks_for_every_lateness(self.policy):
-            found = self.metric(Metric.RESOLUTION)
-            risk = found.outcome.at_risk_at if found else None
-            if found is not None and risk is not None and risk <= (found.fulfilled_at or self.now):
+        for one in metrics if may_fall_by_itself(self.policy) else ():
+            risk = one.outcome.at_risk_at
+            is_past = risk is not None and risk <= (one.fulfilled_at or self.now)
+            if one.metric is Metric.RESOLUTION and risk is not None and is_past:
                 yield risk
         if tells_bounds(self.ticket):
             for wait in waits_of(self.ticket, self.now, self.policy.zone):

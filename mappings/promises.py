@@ -275,18 +275,23 @@ def _promised(ticket: Ticket, policy: Policy, at: datetime, start: datetime) -> 
 
 
 def _given(target: Target, policy: Policy, start: datetime, due: datetime, why: str) -> Promise:
-    """A due that is an instant and no length: a plain target on elapsed time."""
-    course = Course(
+    """A plain target of which the due is an instant and no length."""
+    course = towards(due, start, policy, Commitment.TARGET)
+    return Promise(
+        target=target, course=course, governed_by=why, policy=policy, amount=None, clock=ELAPSED
+    )
+
+
+def towards(due: datetime, start: datetime, policy: Policy, commitment: Commitment) -> Course:
+    """The course to a due that is an instant: within it, on elapsed time, without an aim."""
+    return Course(
         start=start,
         schedule=ALWAYS,
         aim_at=None,
         due_at=due,
         at_risk_at=threshold(ALWAYS, start, due, None, policy.at_risk_at),
         strict=False,
-        commitment=Commitment.TARGET,
-    )
-    return Promise(
-        target=target, course=course, governed_by=why, policy=policy, amount=None, clock=ELAPSED
+        commitment=commitment,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mappings.conditions import Choice, Condition, Test
+from mappings.conditions import REMEMBERED, Choice, Condition, Test
 from mappings.duties import FLAGGED, TOLD, asked
 from mappings.policy import Duty, Policy
 from mappings.severity import Facts
@@ -48,9 +48,12 @@ class _Asked:
             return ()
         required, duties = self.required.holding(facts), self.duties.holding(facts)
         key = (missing, required, tuple([duty.id for duty in duties]))
-        if key not in self.known:
-            self.known[key] = tuple(_gaps(missing, required, duties))
-        return self.known[key]
+        found = self.known.get(key)
+        if found is None:
+            if len(self.known) >= REMEMBERED:
+                self.known.clear()
+            found = self.known[key] = tuple(_gaps(missing, required, duties))
+        return found
 
 
 def _told(when: Condition) -> Condition:

@@ -1,7 +1,7 @@
 """The ledger of waiting: when somebody else was to act, and why."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import NamedTuple
 
@@ -111,8 +111,8 @@ def _flagged(
     for one in ticket.stretches(names.flag, until):
         if one.value:
             guessed = one.start == ticket.reported_at and not _is_recorded(ticket, names.flag)
-            for found in _bounded(ticket, cause, names, one.start, one.end, until, zone):
-                yield replace(found, inferred=one.inferred or guessed) if found.inferred else found
+            inferred = one.inferred or guessed
+            yield from _bounded(ticket, cause, names, one.start, one.end, until, zone, inferred)
 
 
 def _bounded(
@@ -123,7 +123,9 @@ def _bounded(
     end: datetime | None,
     until: datetime,
     zone: tzinfo,
+    inferred: bool = False,
 ) -> Iterator[Waited]:
+    """The stretch of a flag; an instant that is written beside it is no guess."""
     told_at = until if end is None else max(start, end)
     begins = instant_in(ticket.value_at(names.begins, told_at), zone)
     ends = instant_in(ticket.value_at(names.ends, told_at), zone, end_of_day=True)
@@ -134,7 +136,7 @@ def _bounded(
     if start > until or (end is not None and end <= start):
         return
     end = end if end is None or end <= until else None
-    yield Waited(start=start, end=end, cause=cause, inferred=begins is None)
+    yield Waited(start=start, end=end, cause=cause, inferred=inferred and begins is None)
 
 
 def _is_recorded(ticket: Ticket, name: str) -> bool:

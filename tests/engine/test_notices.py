@@ -440,16 +440,15 @@ def test_an_address_that_cannot_be_one_is_an_answer_too(quick: Climbing) -> None
     assert "example" not in row["last_error"]
 
 
-def test_a_receiver_that_answers_byte_by_byte_is_left_behind(
-    quick: Climbing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("connector.http.POST_TIMEOUT", 0.2)
+def test_a_receiver_that_never_ends_its_answer_is_left_behind(quick: Climbing) -> None:
     released = threading.Event()
     quick.inbox.before = lambda: released.wait(20.0) and None
     warned(quick)
-    assert quick.messenger().deliver() == 1
+    receivers = {"acme": Receiver(url=quick.inbox.url, keys=(b"k" * 32,))}
+    impatient = Poster(timeout_seconds=0.2)
+    assert Messenger(quick.desk.database, receivers, impatient).deliver() == 1
     (row,) = quick.rows()
-    assert (row["state"], row["last_error"]) == ("due", "no answer in 0 s")
+    assert (row["state"], row["last_error"]) == ("due", "no answer in 0.2 s")
     released.set()
     quick.inbox.before = lambda: None
     quick.hurry()
