@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mappings.clock import Course, reach, threshold
 from mappings.conditions import Condition
-from mappings.hours import ALWAYS, Schedule
+from mappings.hours import ALWAYS, BusinessDayMode, Schedule
 from mappings.policy import (
     Amount,
     Commitment,
@@ -188,8 +188,10 @@ def _review_start(target: Target, policy: Policy, begun: Begun) -> datetime:
 def _promise(target: Target, policy: Policy, start: datetime, reported: datetime) -> Promise:
     calendar, amount, was_open = target.calendar, target.limit or target.aim, None
     if target.regime is not None:
-        was_open = policy.calendars[target.regime.calendar].is_open(reported)
-        calendar, amount = _regime(target.regime, policy, start, was_open)
+        hours = policy.calendars[target.regime.calendar]
+        was_open = hours.is_open(reported)
+        counts, amount = bound_of(target.regime, hours, policy.business_day, start, was_open)
+        calendar = target.regime.calendar if counts else None
     schedule = _schedule(policy, calendar)
     limit = None if target.limit is None and target.regime is None else amount
     due = None if limit is None else reach(schedule, start, limit, policy.business_day)
@@ -295,17 +297,17 @@ def towards(due: datetime, start: datetime, policy: Policy, commitment: Commitme
     )
 
 
-def _regime(
-    regime: Regime, policy: Policy, start: datetime, was_open: bool
-) -> tuple[str | None, Amount]:
-    """The calendar (None: elapsed) and the limit that a regime comes to."""
+def bound_of(
+    regime: Regime, schedule: Schedule, mode: BusinessDayMode, start: datetime, was_open: bool
+) -> tuple[bool, Amount]:
+    """Whether a regime's limit counts on its calendar (else every second does), and the limit."""
     if regime.strategy is Strategy.AT_REPORT:
-        return None, regime.open if was_open else regime.closed
+        return False, regime.open if was_open else regime.closed
     if regime.strategy is Strategy.AT_REPORT_BUSINESS:
-        return (regime.calendar, regime.open) if was_open else (None, regime.closed)
-    inner = reach(policy.calendars[regime.calendar], start, regime.open, policy.business_day)
-    outer = reach(ALWAYS, start, regime.closed, policy.business_day)
-    return (regime.calendar, regime.open) if inner <= outer else (None, regime.closed)
+        return (True, regime.open) if was_open else (False, regime.closed)
+    inner = reach(schedule, start, regime.open, mode)
+    outer = reach(ALWAYS, start, regime.closed, mode)
+    return (True, regime.open) if inner <= outer else (False, regime.closed)
 
 
 def _schedule(policy: Policy, calendar: str | None) -> Schedule:

@@ -9,7 +9,8 @@ from mappings.document.policy import targets_in
 from mappings.document.policy_form import PolicyDocument, RegimeDocument
 from mappings.hours import ALWAYS, BusinessDayMode, Schedule
 from mappings.lint.findings import Found
-from mappings.policy import Strategy
+from mappings.policy import Regime, Strategy
+from mappings.promises import bound_of
 
 # a week without a change of the clocks in any zone that has one; its holidays are left out
 _MONDAY = datetime(2026, 2, 2)  # noqa: DTZ001 -- a wall time of each calendar's zone
@@ -40,13 +41,11 @@ def due(
     mode: BusinessDayMode,
 ) -> datetime:
     """The due of a ticket reported at `start` when the regime is read by `strategy`."""
-    inner = reach(schedule, start, regime.open, mode)
-    if strategy is Strategy.EARLIEST:
-        return min(inner, reach(ALWAYS, start, regime.closed, mode))
-    if not schedule.is_open(start):
-        return reach(ALWAYS, start, regime.closed, mode)
-    by_business = strategy is Strategy.AT_REPORT_BUSINESS
-    return inner if by_business else reach(ALWAYS, start, regime.open, mode)
+    read = Regime(
+        calendar=regime.calendar, strategy=strategy, open=regime.open, closed=regime.closed
+    )
+    counts, limit = bound_of(read, schedule, mode, start, schedule.is_open(start))
+    return reach(schedule if counts else ALWAYS, start, limit, mode)
 
 
 def _lines(regime: RegimeDocument, schedule: Schedule, mode: BusinessDayMode) -> Iterator[str]:
