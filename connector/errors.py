@@ -47,8 +47,20 @@ class RateLimited(AccountError):
     """The helpdesk asks us to wait."""
 
 
+class BudgetSpent(RateLimited):
+    """Our share of the rate limit is used up; nothing was sent."""
+
+
 class SignInRefused(AccountError):
-    """The helpdesk refuses the credentials, or they lack a role or scope."""
+    """The helpdesk refuses the credentials."""
+
+
+class RoleMissing(SignInRefused):
+    """The helpdesk knows us, but our user lacks a role, our client a scope, or the plan a part."""
+
+
+class AccountSuspended(SignInRefused):
+    """The helpdesk has suspended the account."""
 
 
 class OutcomeUnknown(AccountError):
@@ -69,6 +81,14 @@ class TicketReadOnly(TicketError):
 
 class WriteRefused(TicketError):
     """The helpdesk refuses the values that were written; the message holds its reasons."""
+
+
+class WriteBlocked(WriteRefused):
+    """A rule of the helpdesk refuses every write, such as a mandatory field that is empty."""
+
+
+class DatesRefused(WriteRefused):
+    """The helpdesk refuses our due dates in its own fields (Freshdesk, native mode)."""
 
 
 class WriteConflict(TicketError):

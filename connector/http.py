@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -51,6 +51,61 @@ class Authorizer(Protocol):
 
     def renew(self, refused: str, /) -> bool:
         """Whether a value other than `refused` can be had now."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Charge:
+    """What a call costs in one of the helpdesk's limits."""
+
+    #: the limit, by the name that the helpdesk's folder gives it; "account" for the general one
+    bucket: str
+    cost: int = 1
+
+
+class Budget(Protocol):
+    """What an account may still call. One for all processes; the store implements it."""
+
+    def reserve(self, charges: Sequence[Charge], /) -> None:
+        """Count a call before it is made. Raises `BudgetSpent` when it must not be made now."""
+
+    def learn(self, figures: Sequence["Figure"], /) -> None:
+        """Take in what an answer's headers tell."""
+
+    def refuse(self, buckets: Sequence[str], seconds: float, /) -> None:
+        """The helpdesk answered 429: no call that counts in these buckets for so long."""
+
+    def room(self, charges: Sequence[Charge], /) -> tuple[int, float]:
+        """How many such calls may be made now, and the seconds until there are more."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """What one answer says of one limit. None: it does not say."""
+
+    bucket: str
+    allowance: int | None = None
+    remaining: int | None = None
+    #: seconds until the window is full again
+    resets: float | None = None
+
+
+class Vault(Protocol):
+    """One account's secrets that the helpdesk gave us; the store encrypts them."""
+
+    def read(self, name: str, /) -> Mapping[str, Any] | None:
+        """A secret as it was written; None when there is none."""
+
+    def write(self, name: str, value: Mapping[str, Any], /) -> None:
+        """Keep a secret; it is on disk when this returns."""
+
+    def take(self, name: str, seconds: float, /) -> bool:
+        """Whether we alone may renew it, for so many seconds. False: somebody else does."""
+
+    def release(self, name: str, /) -> None:
+        """Let others renew it."""
+
+    def now(self) -> float:
+        """The clock by which `take` counts, epoch seconds: the same for all processes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 
 from connector.errors import SettingsError
 from connector.helpdesks.base import NOTHING_MORE, Helpdesk, Wants
+from connector.http import Budget, Vault
 from connector.settings import AccountSettings
 from mappings.assignment import Assignment
 from mappings.conditions import Condition
@@ -42,13 +43,18 @@ def open_helpdesk(
     *,
     now: Callable[[], datetime] | None = None,
     wants: Wants = NOTHING_MORE,
+    budget: Budget | None = None,
+    vault: Vault | None = None,
 ) -> Helpdesk:
     """The helpdesk of an account; makes no call. Raises `SettingsError`.
 
     `now` is the wall clock, for the age of deliveries and for what they observe; `wants` is what
-    the account's policy needs beyond the ticket, see `wants_of`.
+    the account's policy needs beyond the ticket, see `wants_of`. `budget` is shared with every
+    process that calls for the account, `vault` keeps what the helpdesk gives us to sign in with.
     """
-    opened = _folder(account.helpdesk).connect(account, mapping, now=now, wants=wants)
+    opened = _folder(account.helpdesk).connect(
+        account, mapping, now=now, wants=wants, budget=budget, vault=vault
+    )
     return cast(Helpdesk, opened)
 
 

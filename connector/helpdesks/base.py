@@ -24,6 +24,8 @@ class Capabilities:
     tag_verbs: bool
     #: deliveries carry an id by which a duplicate is known
     delivery_ids: bool
+    #: the past of many tickets can be read at once, see `Helpdesk.events`
+    event_export: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,6 +185,40 @@ class ClockSample:
     received: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """One page of what changed, the oldest change first. The same ticket may come several times."""
+
+    readings: tuple[Reading, ...]
+    #: where the next page begins, as JSON; opaque to the engine, stored once the page is done
+    cursor: JSONObject
+    #: nothing more at the moment; `cursor` serves to ask again later
+    end: bool
+    #: all changes before this instant of the helpdesk's clock have been shown; None: not told
+    position: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventPage:
+    """One page of what happened to tickets, for `Helpdesk.history` of each of them later."""
+
+    #: ticket -> rows, as JSON and without any text that somebody wrote; opaque to the engine
+    rows: Mapping[str, tuple[JSONObject, ...]]
+    cursor: JSONObject
+    end: bool
+    position: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Room:
+    """What the rate budget leaves at the moment."""
+
+    #: tickets that can be read and written now
+    tickets: int
+    #: seconds until there is more; 0 when nothing is spent
+    wait: float = 0.0
+
+
 class Helpdesk(Protocol):
     """One account on one helpdesk. Every method speaks our words; the vendor's stay in its folder.
 
@@ -211,8 +247,30 @@ class Helpdesk(Protocol):
     def read_many(self, ticket_ids: Sequence[str]) -> Sequence[Reading]:
         """Look at up to `capabilities.read_batch` tickets; those that are not there are missing."""
 
-    def history(self, reading: Reading) -> History:
-        """Read what the helpdesk keeps of the ticket's past, all public replies included."""
+    def history(self, reading: Reading, rows: Sequence[JSONObject] | None = None) -> History:
+        """What the helpdesk keeps of the ticket's past, all public replies included.
+
+        `rows`: what `events` told of the ticket since it was created; then the ticket's own past is
+        not read again.
+        """
+
+    def changes(self, cursor: JSONObject | None, since: datetime) -> Page:
+        """One page of tickets that changed, deleted ones included, the oldest change first.
+
+        `cursor` is that of the page before; without one it begins at `since`.
+        """
+
+    def events(self, cursor: JSONObject | None, since: datetime) -> EventPage:
+        """One page of what happened to all tickets. Only where `capabilities.event_export`."""
+
+    def oldest_open(self) -> datetime | None:
+        """About when the oldest ticket that is not solved was created; None: there is none."""
+
+    def count(self) -> int | None:
+        """About how many tickets there are; None where the helpdesk does not tell."""
+
+    def room(self) -> Room:
+        """How many tickets can be read and written within the rate budget now. Makes no call."""
 
     def plan(self, reading: Reading, desired: Desired) -> Plan | None:
         """Desired minus observed; None when nothing differs. Pure."""

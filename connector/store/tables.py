@@ -76,6 +76,8 @@ account = Table(
     Column("clock_samples", _Body, comment="the latest offsets that were measured, seconds"),
     _instant("clock_checked_at", "when the offset was last measured"),
     Column("basis", Text, comment="fingerprint of the policies and the mode that it was served by"),
+    Column("advice", _Body, comment="what an admin should know of its set-up, a line each"),
+    Column("contested", _Body, comment="fields that are no longer written: name -> since when"),
     comment="one helpdesk account and how it stands; never touched by the intake",
 )
 
@@ -107,6 +109,9 @@ ticket = Table(
         server_default=false(),
         comment="solved, closed or cancelled at that evaluation",
     ),
+    Column("hinted_at", Double, comment="the latest delivery of a webhook about it; empty: none"),
+    Column("write_blocked", Text, comment="why no write is tried until the ticket changes"),
+    Column("conceded", _Body, comment="fields given up until we want another value: name -> value"),
     Column("created", Double, nullable=False, comment="when this row was made: the first hint"),
     comment="one row per ticket drives everything: queue, timer, retry and coalescer",
 )
@@ -263,6 +268,79 @@ Index(
     notice.c.not_before,
     postgresql_where=notice.c.state == "due",
     sqlite_where=notice.c.state == "due",
+)
+
+sync = Table(
+    "sync",
+    metadata,
+    _key("account", "account.name"),
+    _key("feed", "changes, full or events"),
+    Column("since", Double, nullable=False, comment="it began at this instant, helpdesk's clock"),
+    Column("cursor", _Body, comment="where the next page begins; empty: at `since`"),
+    Column("next_at", Double, comment="the next page is due at this instant; empty: it is over"),
+    Column(
+        "paused",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="stopped by somebody; it goes on where it was",
+    ),
+    Column("position", Double, comment="everything before it was seen, helpdesk's clock"),
+    Column(
+        "body", _Body, nullable=False, comment="figures for showing, in the form of engine/sync"
+    ),
+    Column("last_error", Text, comment="why the latest page failed, in words"),
+    Column("started_at", Double, nullable=False, comment="when it was asked for"),
+    Column("ended_at", Double, comment="when it last came to the end"),
+    comment="how far what changed has been read, a row per account and feed",
+)
+
+past_event = Table(
+    "past_event",
+    metadata,
+    _key("account", "account.name"),
+    _key("ticket_id", "the helpdesk's id of the ticket"),
+    Column(
+        "number",
+        Integer,
+        primary_key=True,
+        autoincrement=False,
+        comment="of the page that they came with",
+    ),
+    Column("rows", _Body, nullable=False, comment="in the form of the helpdesk's folder"),
+    comment="what a backfill has read of tickets' pasts; each goes when its ticket is looked at",
+)
+
+budget = Table(
+    "budget",
+    metadata,
+    _key("account", "account.name"),
+    _key("bucket", "the limit, by the name that the helpdesk's folder gives it"),
+    Column(
+        "allowance", Integer, comment="calls per window that the helpdesk allows; empty: unknown"
+    ),
+    Column("remaining", Integer, comment="calls that were left at the latest answer"),
+    _count("used", "calls that we have made in this window"),
+    _instant("window_began", "when the window began, as far as we know"),
+    _instant("window_ends", "when it ends"),
+    _instant("blocked_until", "a refusal: no call before this instant"),
+    _count("refusals", "answers of 429 so far"),
+    _count("waits", "calls that were not made because our share was used up"),
+    _instant("waited", "seconds that were waited so far"),
+    _instant("updated_at", "the latest call"),
+    comment="what is left of each of the helpdesk's limits, shared by all processes",
+)
+
+secret = Table(
+    "secret",
+    metadata,
+    _key("account", "account.name"),
+    _key("name", "what it is, such as oauth"),
+    Column("value", Text, nullable=False, comment="encrypted (Fernet)"),
+    Column("lease_holder", Text, comment="who renews it at the moment; empty: nobody"),
+    _instant("lease_until", "that ends at this instant"),
+    Column("updated_at", Double, nullable=False, comment="when it was written"),
+    comment="secrets that the helpdesk gave us, encrypted",
 )
 
 heartbeat = Table(

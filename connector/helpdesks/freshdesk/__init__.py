@@ -26,7 +26,7 @@ from connector.helpdesks.freshdesk.client import Client
 from connector.helpdesks.freshdesk.companies import Companies
 from connector.helpdesks.freshdesk.history import Nobody, calls_of, replies_of
 from connector.helpdesks.freshdesk.signin import sign_in
-from connector.http import Session
+from connector.http import Budget, Session, Vault
 from connector.settings import AccountSettings
 from mappings.field_mapping import FieldMapping, Words
 
@@ -172,6 +172,8 @@ def connect(
     *,
     now: Callable[[], datetime] | None = None,  # noqa: ARG001 - every helpdesk is connected alike
     wants: Wants = NOTHING_MORE,
+    budget: Budget | None = None,  # noqa: ARG001
+    vault: Vault | None = None,  # noqa: ARG001 - an API key is no secret that Freshdesk renews
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Freshdesk:

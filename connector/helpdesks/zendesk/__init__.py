@@ -25,7 +25,7 @@ from connector.helpdesks.zendesk.catalogue import Catalogue, read_catalogue
 from connector.helpdesks.zendesk.client import Client
 from connector.helpdesks.zendesk.history import Authors, Nobody, authors_of, history_of
 from connector.helpdesks.zendesk.signin import sign_in
-from connector.http import Session
+from connector.http import Budget, Session, Vault
 from connector.settings import AccountSettings
 from mappings.field_mapping import FieldMapping, Words
 
@@ -175,6 +175,8 @@ def connect(
     *,
     now: Callable[[], datetime] | None = None,
     wants: Wants = NOTHING_MORE,
+    budget: Budget | None = None,  # noqa: ARG001
+    vault: Vault | None = None,  # noqa: ARG001
     sleep: Callable[[float], None] = time.sleep,
 ) -> Zendesk:
     """The account that the settings describe. Raises `SettingsError`; makes no call.
