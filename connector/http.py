@@ -7,7 +7,8 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -20,11 +21,14 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from connector.errors import (
+    BudgetSpent,
     ConnectorError,
     HelpdeskUnreachable,
     OutcomeUnknown,
     RateLimited,
+    RoleMissing,
     SignInRefused,
+    StoreError,
     WriteConflict,
 )
 
@@ -35,6 +39,8 @@ MAX_BODY = 32 * 1024 * 1024  # bytes, unpacked; a page of 100 tickets with audit
 MAX_REPEATS = 2
 MAX_WAIT = 3.0  # seconds of waiting between the tries of one call, in all
 MAX_RETRY_AFTER = 3600.0  # seconds; absurd values have been seen in the wild
+MIN_BUDGET_WAIT = 0.05  # seconds; the shortest wait for the budget
+MAX_TEXT = 300  # characters of a body that is no JSON
 MAX_CLOCK_SAMPLES = 100
 POOL = 8  # connections kept per host
 
@@ -53,6 +59,9 @@ class Authorizer(Protocol):
         """Whether a value other than `refused` can be had now."""
 
 
+ACCOUNT = "account"  # the bucket in which every call counts
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charge:
     """What a call costs in one of the helpdesk's limits."""
@@ -60,22 +69,12 @@ class Charge:
     #: the limit, by the name that the helpdesk's folder gives it; "account" for the general one
     bucket: str
     cost: int = 1
-
-
-class Budget(Protocol):
-    """What an account may still call. One for all processes; the store implements it."""
-
-    def reserve(self, charges: Sequence[Charge], /) -> None:
-        """Count a call before it is made. Raises `BudgetSpent` when it must not be made now."""
-
-    def learn(self, figures: Sequence["Figure"], /) -> None:
-        """Take in what an answer's headers tell."""
-
-    def refuse(self, buckets: Sequence[str], seconds: float, /) -> None:
-        """The helpdesk answered 429: no call that counts in these buckets for so long."""
-
-    def room(self, charges: Sequence[Charge], /) -> tuple[int, float]:
-        """How many such calls may be made now, and the seconds until there are more."""
+    #: calls per window, for as long as no answer has told; None: not known
+    allowance: int | None = None
+    #: the most of the allowance that we take, 0 to 1, where that is less than the account's share
+    share: float = 1.0
+    #: length of the window
+    minutes: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,25 +86,77 @@ class Figure:
     remaining: int | None = None
     #: seconds until the window is full again
     resets: float | None = None
+    #: length of the window
+    minutes: int | None = None
+
+
+class Budget(Protocol):
+    """What an account may still call. One for all processes; the store implements it."""
+
+    def reserve(self, charges: Sequence[Charge], /) -> None:
+        """Count a call before it is made. Raises `BudgetSpent` when it must not be made now."""
+
+    def learn(self, figures: Sequence[Figure], /) -> None:
+        """Take in what an answer's headers tell."""
+
+    def refuse(self, buckets: Sequence[str], seconds: float, /) -> None:
+        """The helpdesk answered 429: no call that counts in these buckets for so long."""
+
+    def room(self, charges: Sequence[Charge], /) -> tuple[int, float]:
+        """How many such calls may be made now, and the seconds until there are more."""
+
+
+class Limits(Protocol):
+    """A helpdesk's limits: which calls count where, and what its answers say. Pure."""
+
+    def charges(
+        self, method: str, path: str, template: str, params: Mapping[str, str], body: Any, /
+    ) -> tuple[Charge, ...]:
+        """What a call costs, in every limit that it is known to count in."""
+
+    def figures(
+        self, headers: Mapping[str, str], charges: Sequence[Charge], /
+    ) -> tuple[Figure, ...]:
+        """What the headers of an answer to such a call say; names in any case."""
+
+    def refused(self, answer: "Answer", charges: Sequence[Charge], /) -> tuple[str, ...]:
+        """The buckets that an answer of 429 is about."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Secret:
+    """A secret as it was written."""
+
+    value: Mapping[str, Any] = field(repr=False)
+    #: rises with every write
+    generation: int
 
 
 class Vault(Protocol):
-    """One account's secrets that the helpdesk gave us; the store encrypts them."""
+    """One account's secrets that the helpdesk gave us; the store encrypts them.
 
-    def read(self, name: str, /) -> Mapping[str, Any] | None:
-        """A secret as it was written; None when there is none."""
+    Each call raises `StoreError`, and `SettingsError` when the key that encrypts is of no use.
+    """
 
-    def write(self, name: str, value: Mapping[str, Any], /) -> None:
-        """Keep a secret; it is on disk when this returns."""
+    def read(self, name: str, /) -> Secret | None:
+        """A secret; None when there is none."""
 
-    def take(self, name: str, seconds: float, /) -> bool:
-        """Whether we alone may renew it, for so many seconds. False: somebody else does."""
+    def write(
+        self, name: str, value: Mapping[str, Any], /, *, replacing: int | None = None
+    ) -> bool:
+        """Keep a secret and end its lease; it is on disk when this returns True.
 
-    def release(self, name: str, /) -> None:
-        """Let others renew it."""
+        False: nothing was written, since another generation than `replacing` stands there.
+        """
+
+    def take(self, name: str, generation: int, seconds: float, /) -> str | None:
+        """The lease by which we alone may renew that generation; None: there is none to have."""
+
+    def release(self, name: str, lease: str, /) -> None:
+        """Give the lease back; nothing happens when it is not ours any more."""
 
     def now(self) -> float:
-        """The clock by which `take` counts, epoch seconds: the same for all processes."""
+        """The clock by which leases count, epoch seconds: the same for all processes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +168,8 @@ class Answer:
     headers: Mapping[str, str]
     #: the JSON value; None when the body is empty or is no JSON
     data: Any
+    #: the beginning of a body that is no JSON; may hold what somebody wrote
+    text: str = field(default="", repr=False)
 
     @property
     def ok(self) -> bool:
@@ -155,11 +208,58 @@ class _Failed(Exception):
         self.wait = wait
 
 
+class _Patience:
+    """The seconds that one call may still wait for the budget."""
+
+    def __init__(self) -> None:
+        self.waited = 0.0
+
+    def takes(self, seconds: float) -> bool:
+        if self.waited + seconds > MAX_WAIT:
+            return False
+        self.waited += seconds
+        return True
+
+
+class _Gate:
+    """Holds back calls of this process from the moment that a 429 arrives until it is stored."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._storing = 0
+        self._refusals = 0
+
+    def opened(self) -> int:
+        """Wait until every refusal is stored; how many there have been."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._storing == 0)
+            return self._refusals
+
+    def passes(self, refusals: int) -> bool:
+        """Whether there has been none since."""
+        with self._changed:
+            return self._refusals == refusals
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        with self._changed:
+            self._storing += 1
+            self._refusals += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._storing -= 1
+                self._changed.notify_all()
+
+
 class Session:
     """One account's connection to one address. Safe to use from several threads.
 
-    A call raises `HelpdeskUnreachable`, `RateLimited`, `SignInRefused` and, for a write,
-    `OutcomeUnknown`; everything else comes back as an `Answer`.
+    A call raises `HelpdeskUnreachable`, `RateLimited`, `SignInRefused`, `StoreError` (nothing was
+    sent) and, for a write, `OutcomeUnknown`; everything else comes back as an `Answer`. With a
+    `budget` no call is made that it does not allow. `classify` names a refusal from its body, or
+    leaves it with None; it is asked about every answer of 3xx and 4xx but 408 and 429.
     """
 
     def __init__(
@@ -167,6 +267,9 @@ class Session:
         base_url: str,
         *,
         authorizer: Authorizer | None = None,
+        budget: Budget | None = None,
+        limits: Limits | None = None,
+        classify: Callable[[Answer], ConnectorError | None] | None = None,
         default_retry_after: float = 10.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -174,6 +277,12 @@ class Session:
         #: (method, path without ids, status; 0 without an answer) -> number of requests
         self.calls: Counter[tuple[str, str, int]] = Counter()
         self._authorizer = authorizer
+        self._budget = budget
+        self._limits = limits
+        self._classify = classify
+        self._gate = _Gate()
+        # (method, path without ids) -> limits that answers have named and `limits` does not charge
+        self._named: dict[tuple[str, str], frozenset[str]] = {}
         self._default_retry_after = default_retry_after
         self._sleep = sleep
         self._lock = threading.Lock()
@@ -205,15 +314,16 @@ class Session:
             repeatable=method == "GET" if repeatable is None else repeatable,
             did_nothing=did_nothing,
         )
+        patience = _Patience()
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_may_repeat),
             wait=_wait,
-            stop=_enough,
+            stop=lambda state: _enough(state, patience),
             sleep=self._sleep,
             reraise=True,
         )
         try:
-            return retrying(self._try, call)
+            return retrying(self._try, call, patience)
         except _Failed as failed:
             raise failed.error from None
 
@@ -224,17 +334,20 @@ class Session:
             self._clock.clear()
         return samples
 
-    def _try(self, call: _Call) -> Answer:
+    def _try(self, call: _Call, patience: _Patience) -> Answer:
         authorization = self._authorizer.authorization() if self._authorizer else None
-        answer = self._send(call, authorization)
+        answer = self._send(call, patience, authorization)
         refused = answer.status == 401 and authorization is not None
         if refused and self._authorizer and self._authorizer.renew(authorization or ""):
-            answer = self._send(call, self._authorizer.authorization())
+            answer = self._send(call, patience, self._authorizer.authorization())
         self._judge(call, answer)
         return answer
 
-    def _send(self, call: _Call, authorization: str | None) -> Answer:
+    def _send(self, call: _Call, patience: _Patience, authorization: str | None) -> Answer:
+        charges = self._charges(call)
+        self._admit(charges, patience)
         status = 0
+        headers: Mapping[str, str] = {}
         try:
             with self._http.request(
                 call.method,
@@ -248,12 +361,77 @@ class Session:
             ) as response:
                 status = response.status_code
                 self._note_clock(response)
+                if status == 429:
+                    with self._gate.closed():
+                        return self._refused(call, response, charges)
+                headers = response.headers
                 return _answer(call, response)
         except requests.RequestException as error:
             raise _no_answer(call, error) from None
         finally:
             with self._lock:
                 self.calls[call.method, call.template, status] += 1
+            if status != 429:
+                self._learn(call, charges, headers)
+
+    def _charges(self, call: _Call) -> tuple[Charge, ...]:
+        if self._limits is None:
+            return (Charge(bucket=ACCOUNT),)
+        known = self._limits.charges(
+            call.method, call.path, call.template, call.params or {}, call.body
+        )
+        named = self._named.get((call.method, call.template), frozenset())
+        return (*known, *(Charge(bucket=one) for one in sorted(named)))
+
+    def _admit(self, charges: Sequence[Charge], patience: _Patience) -> None:
+        """Count a call with the budget, after a short wait if it must be."""
+        while self._budget is not None:
+            refusals = self._gate.opened()
+            try:
+                self._budget.reserve(charges)
+            except BudgetSpent as spent:
+                wait = max(spent.retry_after or 0.0, MIN_BUDGET_WAIT)
+                if not patience.takes(wait):
+                    raise _Failed(spent) from None
+                self._sleep(wait)
+                continue
+            if self._gate.passes(refusals):
+                return
+
+    def _refused(
+        self, call: _Call, response: requests.Response, charges: Sequence[Charge]
+    ) -> Answer:
+        """Store a 429 for all processes. Its body is no more than a hint at what it is about."""
+        try:
+            answer = _answer(call, response)
+        except (requests.RequestException, _Failed):
+            answer = Answer(status=429, headers=response.headers, data=None)
+        if self._budget is not None:
+            buckets = self._limits.refused(answer, charges) if self._limits else (ACCOUNT,)
+            # the caller is told to wait in any case, and nobody can reserve without the database
+            with suppress(StoreError):
+                self._budget.refuse(buckets, self._wait_asked_for(answer))
+        self._learn(call, charges, response.headers)
+        return answer
+
+    def _learn(self, call: _Call, charges: Sequence[Charge], headers: Mapping[str, str]) -> None:
+        if self._budget is None:
+            return
+        told = self._limits.figures(headers, charges) if self._limits else ()
+        names = {one.bucket for one in told}
+        charged = {one.bucket for one in charges}
+        if names - charged:
+            key = call.method, call.template
+            with self._lock:
+                self._named[key] = self._named.get(key, frozenset()) | (names - charged)
+        untold = [Figure(bucket=one) for one in sorted(charged - names)]
+        # the answer is worth more than its figures, and the next one brings them again
+        with suppress(StoreError):
+            self._budget.learn((*told, *untold))
+
+    def _wait_asked_for(self, answer: Answer) -> float:
+        wait = _retry_after(answer.headers)
+        return self._default_retry_after if wait is None else wait
 
     def _note_clock(self, response: requests.Response) -> None:
         shown = _http_date(response.headers.get("Date"))
@@ -264,15 +442,18 @@ class Session:
     def _judge(self, call: _Call, answer: Answer) -> None:
         """Raise `_Failed` unless the answer is the vendor client's to judge."""
         status = answer.status
-        if status in (401, 403):
-            raise _Failed(SignInRefused(_REFUSED[status].format(call=call)))
         if status == 429:
-            wait = _retry_after(answer.headers)
-            wait = self._default_retry_after if wait is None else wait
+            wait = self._wait_asked_for(answer)
             limited = RateLimited(f"{call}: too many requests", retry_after=wait)
             raise _Failed(limited, repeat=True, wait=wait)
         if status >= 500 or status == 408:
             raise _server_failed(call, answer)
+        named = self._classify(answer) if self._classify and status >= 300 else None
+        if named is not None:
+            raise _Failed(named)
+        if status in _REFUSED:
+            kind, text = _REFUSED[status]
+            raise _Failed(kind(text.format(call=call)))
         if status < 200 or 300 <= status < 400:
             message = f"{call}: answered {status}, a redirect; is the subdomain right?"
             raise _Failed(HelpdeskUnreachable(message))
@@ -352,9 +533,9 @@ def _posted(response: requests.Response) -> Posted:
     )
 
 
-_REFUSED = {
-    401: "{call}: the credentials are refused (401)",
-    403: "{call}: refused (403); the user lacks a role or the client a scope",
+_REFUSED: Mapping[int, tuple[type[SignInRefused], str]] = {
+    401: (SignInRefused, "{call}: the credentials are refused (401)"),
+    403: (RoleMissing, "{call}: refused (403); the user lacks a role or the client a scope"),
 }
 
 
@@ -394,7 +575,8 @@ def _answer(call: _Call, response: requests.Response) -> Answer:
     except (ValueError, RecursionError):
         if 200 <= response.status_code < 300:
             raise _unusable(call, "something other than JSON") from None
-        data = None
+        text = raw[: 4 * MAX_TEXT].decode(errors="replace")[:MAX_TEXT]
+        return Answer(status=response.status_code, headers=response.headers, data=None, text=text)
     return Answer(status=response.status_code, headers=response.headers, data=data)
 
 
@@ -491,6 +673,6 @@ def _wait(state: tenacity.RetryCallState) -> float:
     return _backoff(state)
 
 
-def _enough(state: tenacity.RetryCallState) -> bool:
-    waits = state.idle_for + state.upcoming_sleep
+def _enough(state: tenacity.RetryCallState, patience: _Patience) -> bool:
+    waits = state.idle_for + state.upcoming_sleep + patience.waited
     return state.attempt_number > MAX_REPEATS or waits > MAX_WAIT

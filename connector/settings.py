@@ -44,6 +44,10 @@ WHSEC = "whsec_"
 PREFIX = re.compile(r"[a-z][a-z0-9]{0,15}_")
 
 
+MINUTE = 60.0  # seconds
+RESERVE = {"zendesk": 0.2, "freshdesk": 0.4}  # share of the limits that is left to others
+
+
 DEFAULT_CONFIG = Path("deskclock.yaml")
 
 
@@ -58,6 +62,9 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".deskclock")
     #: SQLAlchemy address of the database; empty: SQLite under the data dir
     database_url: Annotated[str, Field(repr=False)] = ""
+    #: keys that encrypt what a sign-in gave us, Fernet, the newest first, separated by commas;
+    #: empty: the file secret.key in the data dir, which is made when it is first needed
+    secret_key: SecretStr = SecretStr("")
     #: the file that holds the accounts
     config: Path = DEFAULT_CONFIG
     #: interface of the web process
@@ -95,11 +102,13 @@ class Settings(BaseSettings):
 
 
 class SignIn(Document):
-    """How we sign in: exactly one of the three ways."""
+    """How we sign in: exactly one of the ways in `WAYS`."""
 
-    #: Zendesk OAuth client (client credentials)
+    #: Zendesk OAuth client; with its secret alone: client credentials
     client_id: str | None = None
     client_secret: SecretStr | None = None
+    #: code: a person lets us in by `deskclock sign-in`; a public client has no secret
+    flow: Literal["code"] | None = None
     #: Zendesk API token; tokens stop working on 2027-04-30
     email: str | None = None
     api_token: SecretStr | None = None
@@ -108,18 +117,22 @@ class SignIn(Document):
 
     @model_validator(mode="after")
     def _one_way(self) -> "SignIn":
-        ways = [
-            self.client_id is not None and self.client_secret is not None,
-            self.email is not None and self.api_token is not None,
-            self.api_key is not None,
-        ]
-        given = self.model_fields_set
-        if sum(ways) != 1 or len(given) != (1 if self.api_key else 2):
+        given = {name for name in self.model_fields_set if getattr(self, name) is not None}
+        if given not in WAYS:
             raise ValueError(
-                "give client_id and client_secret, or email and api_token (Zendesk), "
-                "or api_key (Freshdesk)"
+                "give client_id and client_secret, or client_id and flow: code, or email and "
+                "api_token (Zendesk), or api_key (Freshdesk)"
             )
         return self
+
+
+WAYS: tuple[set[str], ...] = (
+    {"client_id", "client_secret"},
+    {"client_id", "flow"},
+    {"client_id", "client_secret", "flow"},
+    {"email", "api_token"},
+    {"api_key"},
+)
 
 
 class Webhook(Document):
@@ -238,6 +251,22 @@ class PolicyChoice(Document):
         )
 
 
+class Limits(Document):
+    """What deskclock may take of the helpdesk's rate limits."""
+
+    #: the share that is left to the customer's other tools; None: 0.2 on Zendesk, 0.4 on Freshdesk
+    reserve: Annotated[float, Field(ge=0, le=0.95)] | None = None
+    #: length of a minute of the limits, in seconds; only a sandbox has another
+    minute_seconds: Annotated[float, Field(gt=0, le=3600)] = MINUTE
+
+
+class Following(Document):
+    """How what changed is read, beside the webhooks."""
+
+    #: seconds between two looks at what changed
+    every_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+
+
 class AccountSettings(Document):
     """One account on one helpdesk."""
 
@@ -260,6 +289,8 @@ class AccountSettings(Document):
     fields: Path | None = None
     #: who is told of steps of escalation ladders; None: as the file says for all accounts
     notify: Notify | None = None
+    limits: Limits = Limits()
+    sync: Following = Following()
     #: ids of users that are robots: their replies are no responses
     robots: tuple[str, ...] = ()
 
@@ -269,6 +300,12 @@ class AccountSettings(Document):
     def place(self) -> str:
         """File, line and column of the account; empty when it was not read from a file."""
         return self._place
+
+    @property
+    def reserve(self) -> float:
+        """The share of the helpdesk's limits that is left to the customer's other tools."""
+        given = self.limits.reserve
+        return RESERVE.get(self.helpdesk, max(RESERVE.values())) if given is None else given
 
     @property
     def choices(self) -> tuple[PolicyChoice, ...]:
@@ -338,6 +375,8 @@ class AccountSettings(Document):
                 "give 'policy', such as 'user-support', or 'policies', a list of which each has "
                 "'when' and 'policy' and the last 'policy' alone"
             )
+        if self.base_url is None and self.limits.minute_seconds != MINUTE:
+            raise ValueError("limits.minute_seconds is for a sandbox; a helpdesk's minute has 60 s")
         if self.mode == "native" and self.helpdesk != "freshdesk":
             raise ValueError("mode 'native' exists on Freshdesk only; use 'own_fields'")
         return self

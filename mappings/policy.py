@@ -509,3 +509,24 @@ class Policy:
             found = any(target.inherits for policy in everything for target in policy.targets)
             self.remembered["inherits"] = found
         return bool(self.remembered["inherits"])
+
+    @property
+    def needs_past(self) -> bool:
+        """Whether an answer rests on more of a ticket's past than its first reply and its solve.
+
+        Waits, updates, steps that once reached stay reached, and a severity that may have been
+        another when a metric was fulfilled: for those every change and every reply must be known.
+        """
+        if "needs_past" not in self.remembered:
+            self.remembered["needs_past"] = any(map(_rests_on_past, (self, *self.overlaid())))
+        return bool(self.remembered["needs_past"])
+
+
+def _rests_on_past(policy: Policy) -> bool:
+    return (
+        any(rule.effect is not Effect.RUN for rule in policy.waiting.values())
+        or any(target.metric is Metric.NEXT_UPDATE for target in policy.targets)
+        or policy.on_severity_change is not SeverityChange.RESTATE
+        or bool(policy.tiers or policy.steps or policy.duties or policy.information.required)
+        or any(rule.taken_from or rule.after_first_reply for rule in policy.severity_rules)
+    )

@@ -16,7 +16,7 @@ from mappings.conditions import Condition
 from mappings.field_mapping import FieldMapping
 from mappings.policy import Policy
 from mappings.severity import PLAN
-from mappings.ticket import Ticket
+from mappings.ticket import DESCRIPTION, Ticket
 
 
 class Translator(Protocol):
@@ -68,7 +68,12 @@ def wants_of(assignments: Sequence[Assignment]) -> Wants:
         own_dues=any(target.inherits for layer in layers for target in layer.targets),
         organizations=PLAN in asked or any(map(_is_by_customer, layers)),
         calls=any(rule.or_call for layer in layers for rule in layer.fulfilments),
+        description=DESCRIPTION in asked or any(map(_requires_description, layers)),
     )
+
+
+def _requires_description(policy: Policy) -> bool:
+    return any(DESCRIPTION in one.any_of for one in policy.information.required)
 
 
 def _is_by_customer(policy: Policy) -> bool:

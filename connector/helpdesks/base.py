@@ -38,6 +38,8 @@ class Wants:
     organizations: bool = False
     #: phone conversations of an agent with the customer
     calls: bool = False
+    #: whether there is a description, told by every read and by every page of changes
+    description: bool = False
 
 
 NOTHING_MORE = Wants()
@@ -81,7 +83,10 @@ class Identity:
 class Counters:
     """Figures that come with every read and move when something happened. None: not told."""
 
+    #: public replies of agents
     replies: int | None = None
+    #: all comments, notes, calls and the opening included; told by Zendesk alone
+    comments: int | None = None
     reopens: int | None = None
     latest_comment_at: datetime | None = None
     status_updated_at: datetime | None = None
@@ -138,6 +143,9 @@ class Desired:
     #: first response and resolution due, for helpdesks with native due dates; None: no due instant
     first_response_due_at: datetime | None
     resolution_due_at: datetime | None
+    #: False: leave the helpdesk's own due dates alone and write ours into fields of our own, though
+    #: the account is in native mode, because it refused them on this ticket (`DatesRefused`)
+    native: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,6 +161,8 @@ class Plan:
     remarks: tuple[str, ...] = ()
     #: tags can only be sent after a single read that is less than 2 s old (Freshdesk)
     needs_single_read: bool = False
+    #: seconds after which a read shows whether the helpdesk let it stand; None: the write tells
+    verify_after: float | None = None
     #: the vendor's body; opaque to the engine
     body: JSONObject = field(default_factory=dict)
 
@@ -196,6 +206,8 @@ class Page:
     end: bool
     #: all changes before this instant of the helpdesk's clock have been shown; None: not told
     position: datetime | None = None
+    #: tickets that changed and could not be understood here; a single look says what is wrong
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -246,6 +258,12 @@ class Helpdesk(Protocol):
 
     def read_many(self, ticket_ids: Sequence[str]) -> Sequence[Reading]:
         """Look at up to `capabilities.read_batch` tickets; those that are not there are missing."""
+
+    def refresh(self, reading: Reading) -> Reading:
+        """The same ticket, read singly this moment and as cheaply as the helpdesk allows.
+
+        Raises `TicketNotFound`.
+        """
 
     def history(self, reading: Reading, rows: Sequence[JSONObject] | None = None) -> History:
         """What the helpdesk keeps of the ticket's past, all public replies included.

@@ -123,6 +123,15 @@ Index(
     postgresql_where=and_(ticket.c.look_at.is_not(None), ticket.c.parked.is_(None)),
     sqlite_where=and_(ticket.c.look_at.is_not(None), ticket.c.parked.is_(None)),
 )
+for _name in ("parked", "write_blocked"):  # few tickets, shown on every status page
+    Index(
+        f"ix_ticket_{_name}",
+        ticket.c.account,
+        ticket.c[_name],
+        postgresql_where=ticket.c[_name].is_not(None),
+        sqlite_where=ticket.c[_name].is_not(None),
+    )
+Index("ix_ticket_hinted", ticket.c.account, ticket.c.hinted_at)
 
 delivery = Table(
     "delivery",
@@ -204,6 +213,14 @@ evidence = Table(
     comment="what was decided and done for a ticket, a line each",
 )
 
+Index(
+    "ix_evidence_conceded",
+    evidence.c.account,
+    evidence.c.at,
+    postgresql_where=evidence.c.kind == "conceded",
+    sqlite_where=evidence.c.kind == "conceded",
+)
+
 policy_version = Table(
     "policy_version",
     metadata,
@@ -274,7 +291,7 @@ sync = Table(
     "sync",
     metadata,
     _key("account", "account.name"),
-    _key("feed", "changes, full or events"),
+    _key("feed", "changes: what is new; full: a backfill"),
     Column("since", Double, nullable=False, comment="it began at this instant, helpdesk's clock"),
     Column("cursor", _Body, comment="where the next page begins; empty: at `since`"),
     Column("next_at", Double, comment="the next page is due at this instant; empty: it is over"),
@@ -316,17 +333,20 @@ budget = Table(
     metadata,
     _key("account", "account.name"),
     _key("bucket", "the limit, by the name that the helpdesk's folder gives it"),
+    Column("minutes", Integer, nullable=False, server_default="1", comment="length of its window"),
     Column(
         "allowance", Integer, comment="calls per window that the helpdesk allows; empty: unknown"
     ),
-    Column("remaining", Integer, comment="calls that were left at the latest answer"),
-    _count("used", "calls that we have made in this window"),
-    _instant("window_began", "when the window began, as far as we know"),
-    _instant("window_ends", "when it ends"),
+    Column("share", Integer, comment="of these, ours at most; empty: unknown"),
+    Column("remaining", Integer, comment="calls left as far as we know; empty: it was not told"),
+    _instant("window_ends", "until this instant no more are expected to be left"),
+    _count("used", "calls of ours within one window's length before the latest"),
+    Column("recent", _Body, comment="when these were made: [instant of the first, how many]"),
     _instant("blocked_until", "a refusal: no call before this instant"),
     _count("refusals", "answers of 429 so far"),
     _count("waits", "calls that were not made because our share was used up"),
     _instant("waited", "seconds that were waited so far"),
+    _instant("waiting_until", "the seconds before this instant are counted"),
     _instant("updated_at", "the latest call"),
     comment="what is left of each of the helpdesk's limits, shared by all processes",
 )
@@ -336,7 +356,8 @@ secret = Table(
     metadata,
     _key("account", "account.name"),
     _key("name", "what it is, such as oauth"),
-    Column("value", Text, nullable=False, comment="encrypted (Fernet)"),
+    Column("value", Text, nullable=False, comment="encrypted (Fernet); empty: forgotten"),
+    _count("generation", "raised by every write, so that what was read is known to still stand"),
     Column("lease_holder", Text, comment="who renews it at the moment; empty: nobody"),
     _instant("lease_until", "that ends at this instant"),
     Column("updated_at", Double, nullable=False, comment="when it was written"),

@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from connector.errors import (
     HelpdeskUnreachable,
     TicketError,
-    TicketReadOnly,
     UnreadableWebhook,
     UnverifiedWebhook,
-    WriteRefused,
 )
 from connector.helpdesks.base import Desired, Observation, Wants
-from connector.helpdesks.freshdesk.catalogue import choices
+from connector.helpdesks.freshdesk.catalogue import choices, read_catalogue
 from connector.helpdesks.freshdesk.client import Client
 from connector.helpdesks.freshdesk.companies import KEPT_SECONDS, MOST, Companies
+from connector.helpdesks.freshdesk.history import Nobody, calls_of, replies_of
 from connector.helpdesks.freshdesk.webhook import _in_text
 from connector.http import Session
 from mappings.ticket import Reply
@@ -266,6 +265,7 @@ def test_a_company_that_cannot_be_read_is_an_error(wire, answer):
 @pytest.mark.parametrize("company_id", [None, "../users", "", True, []])
 def test_only_a_number_names_a_company(freshdesk, wire, company_id):
     freshdesk.serve(wire, json=freshdesk.sample("ticket") | {"company_id": company_id})
+    wire.get(f"{API}/companies", json=[])
     freshdesk.open(wants=Wants(organizations=True)).read("20")
 
     assert not [call for call in wire.calls if "/companies/" in call.request.url]
@@ -284,18 +284,6 @@ def test_only_a_number_names_a_company(freshdesk, wire, company_id):
 )
 def test_choices_come_in_several_shapes(value, expected):
     assert list(choices(value)) == expected
-
-
-def test_a_refused_write_says_what_freshdesk_says(freshdesk, wire):
-    wire.put(f"{API}/tickets/20", status=400, json=freshdesk.sample("error_validation"))
-    client = Client(Session(BASE))
-    with pytest.raises(WriteRefused, match="due_by: It should not be before"):
-        client.update("20", {})
-
-    wire.reset()
-    wire.put(f"{API}/tickets/20", status=405, json={"message": "PUT method is not allowed."})
-    with pytest.raises(TicketReadOnly):
-        client.update("20", {})
 
 
 # --- deliveries ----------------------------------------------------------------------------------
@@ -397,3 +385,185 @@ def test_what_an_earlier_mode_left_in_the_own_fields_is_emptied_once(freshdesk, 
 
     helpdesk, reading = looked_at(freshdesk, wire, custom_fields=custom | dict.fromkeys(left))
     assert helpdesk.plan(reading, desired("02T12:00", "04T08:00")) is None
+
+
+# --- the account's fields -------------------------------------------------------------------------
+
+
+def custom(name, kind="custom_text", **more):
+    return {"id": 50, "name": name, "label": name.title(), "type": kind} | more
+
+
+def looked_up(freshdesk, *fields, mapped=None):
+    """The catalogue with one mapped input and one output, and the lines for the admin."""
+    freshdesk.with_inputs({"level": {"field": mapped or "cf_level"}})
+    return read_catalogue(fields, freshdesk.mapping, "sla_")
+
+
+@pytest.mark.parametrize(
+    ("mapped", "names", "found"),
+    [
+        ("cf_level", ["cf_level", "level", "cf_level_297457"], "cf_level"),
+        ("cf_level", ["level"], "level"),
+        ("level", ["cf_level_297457"], "cf_level_297457"),
+        ("cf_level_1234", ["cf_level"], "cf_level"),
+        ("cf_level", ["cf_level_297457", "cf_level_297458"], None),
+        ("cf_level", ["cf_level_2"], None),
+        ("50", ["cf_other"], "cf_other"),
+        ("Level", ["cf_other", "level"], "level"),
+    ],
+)
+def test_a_field_is_found_by_the_forms_of_its_name(freshdesk, mapped, names, found):
+    fields = [custom(name) | {"id": 50 + place} for place, name in enumerate(names)]
+    catalogue, lines = looked_up(freshdesk, *fields, mapped=mapped)
+
+    assert catalogue.inputs.get("level") == found
+    assert any(line.startswith("input level") for line in lines) is (found is None)
+
+
+def test_the_lower_levels_of_a_nested_field_can_be_mapped(freshdesk):
+    lower = [{"id": 51, "name": "cf_level", "label": "Level", "level": 2}]
+    field = custom("cf_product", "nested_field", nested_ticket_fields=lower)
+
+    assert looked_up(freshdesk, field)[0].inputs == {"level": "cf_level"}
+
+
+def test_what_will_get_in_the_way_of_writing_is_told(freshdesk):
+    state = custom("cf_sla_state", "custom_dropdown", choices=["sla_f_state_met"])
+    tier = custom("cf_sla_tier", required_for_closure=True)
+    statuses = {"type": "default_status", "choices": {"2": ["Open"], "9": ["Parked", "Waiting"]}}
+    _, lines = looked_up(freshdesk, state, tier, {"id": 1, "name": "status"} | statuses)
+
+    told = [line for line in lines if "has no ticket field" not in line]
+    assert len(told) == 3
+    assert "lacks sla_f_state_breached, " in told[0]
+    assert "'cf_sla_tier' is mandatory" in told[1]
+    assert told[2].startswith("status 9 'Parked' is not in the field mapping")
+
+
+def test_a_status_may_be_mapped_by_its_label(freshdesk, wire):
+    freshdesk.fields = freshdesk.fields.replace("statuses:", "statuses:\n  parked: pending")
+    freshdesk.fields = freshdesk.fields.replace("waiting:", "waiting:\n  held up: third_party")
+    fields = freshdesk.sample("ticket_fields")
+    fields[0]["choices"]["9"] = ["Parked", "Held up"]
+    wire.get(f"{API}/ticket_fields", json=fields)
+    freshdesk.serve(wire, json=freshdesk.sample("ticket") | {"status": 9})
+    ticket = freshdesk.open().read("20").ticket
+
+    assert (ticket.status.value, ticket.values["waiting"]) == ("pending", "third_party")
+    assert ticket.remarks == ()
+
+
+def test_a_field_that_the_ticket_comes_without_is_left_out_and_told(freshdesk, wire):
+    shown = freshdesk.sample("ticket")["custom_fields"]
+    shown = {name: value for name, value in shown.items() if name != "cf_sla_explanation"}
+    helpdesk, reading = looked_at(freshdesk, wire, "own_fields", custom_fields=shown)
+    fields = {"explanation": "Because.", "resolution_due_on": "2026-03-09"}
+    plan = helpdesk.plan(reading, desired(fields=fields))
+
+    assert plan.fields == {"resolution_due_on": "2026-03-09"}
+    assert "'cf_sla_explanation' for explanation" in plan.remarks[0]
+    assert any("output explanation: tickets come without" in one for one in helpdesk.prepare())
+    assert not any("come without" in one for one in helpdesk.prepare())
+
+
+# --- Freshdesk's dates or our own fields ----------------------------------------------------------
+
+
+def test_after_dates_were_refused_own_fields_are_compared_and_written(freshdesk, wire):
+    helpdesk, reading = looked_at(freshdesk, wire)
+    fields = {"resolution_due_at": iso("05T08:00"), "resolution_due_on": "2026-03-05"}
+    wanted = desired("02T12:00", "05T08:00", fields=fields, native=False)
+    plan = helpdesk.plan(reading, wanted)
+
+    assert plan.body == {
+        "custom_fields": {
+            "cf_sla_resolution_due_at": iso("05T08:00"),
+            "cf_sla_resolution_due_on": "2026-03-05",
+        }
+    }
+    assert plan.verify_after is None
+    own = freshdesk.sample("ticket")["custom_fields"] | plan.body["custom_fields"]
+    helpdesk, reading = looked_at(freshdesk, wire, custom_fields=own)
+    assert helpdesk.plan(reading, wanted) is None
+
+
+def test_only_the_date_that_moves_counts_as_written(freshdesk, wire):
+    helpdesk, reading = looked_at(
+        freshdesk, wire, fr_due_by=iso("02T12:00"), due_by=iso("04T08:00")
+    )
+    plan = helpdesk.plan(reading, desired("02T12:00", "05T08:00"))
+
+    assert plan.fields == {"resolution_due_at": iso("05T08:00")}
+    assert (plan.body["fr_due_by"], plan.verify_after) == (iso("02T12:00"), 15)
+
+
+def test_dates_are_compared_as_instants(freshdesk, wire):
+    stands = {"fr_due_by": "2026-03-02T17:30:00+05:30", "due_by": "2026-03-04T08:00:00.000Z"}
+    helpdesk, reading = looked_at(freshdesk, wire, **stands)
+
+    assert helpdesk.plan(reading, desired("02T12:00", "04T08:00")) is None
+
+
+# --- conversations --------------------------------------------------------------------------------
+
+SPOKEN = {"incoming": False, "private": False, "source": 0, "created_at": "2026-03-02T09:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("change", "replies", "calls"),
+    [
+        ({}, 1, 0),
+        ({"source": "0"}, 1, 0),
+        ({"last_edited_at": "2026-03-05T09:00:00Z"}, 1, 0),
+        ({"private": True}, 0, 0),
+        ({"private": None}, 0, 0),
+        ({"incoming": True}, 0, 0),
+        ({"incoming": None}, 0, 0),
+        ({"source": 2}, 0, 0),
+        ({"source": 5}, 0, 0),
+        ({"source": 8}, 0, 0),
+        ({"source": None}, 0, 0),
+        ({"source": 9}, 0, 1),
+        ({"source": 9, "private": True}, 0, 1),
+        ({"source": 9, "incoming": True}, 0, 0),
+        ({"auto_response": True}, 0, 0),
+        ({"automation_id": 43}, 0, 0),
+        ({"user_id": 666}, 0, 0),
+        ({"created_at": None}, 0, 0),
+    ],
+)
+def test_what_a_person_said_to_the_customer(change, replies, calls):
+    nobody, told = Nobody.of("777", ["666"]), [SPOKEN | change]
+
+    assert (len(replies_of(told, nobody)), len(calls_of(told, nobody))) == (replies, calls)
+    assert all(one.at == at("02T09:00") for one in replies_of(told, nobody))
+
+
+# --- tickets that lack what Freshdesk usually tells -----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stats": None},
+        {"stats": {}},
+        {"stats": {"first_responded_at": None, "agent_responded_at": "soon"}},
+        {"stats": []},
+        {"tags": None},
+        {"tags": [None, 7]},
+        {"custom_fields": None},
+        {"custom_fields": []},
+        {"id": "20", "requester_id": "43000000", "company_id": "9"},
+        {"created_at": "2026-03-02T13:45:00+05:30"},
+        {"source": 4711, "priority": 9, "type": "Service Task"},
+        {"structured_description": {"description_contents": [{"type": "text"}]}},
+    ],
+    ids=str,
+)
+def test_a_ticket_is_read_whatever_it_lacks(freshdesk, wire, change):
+    helpdesk, reading = looked_at(freshdesk, wire, **change)
+
+    assert (reading.ticket.id, reading.ticket.created_at) == ("20", at("02T08:15"))
+    plan = helpdesk.plan(reading, desired(tags=frozenset({"sla_sev_low"})))
+    assert plan.add_tags == {"sla_sev_low"}

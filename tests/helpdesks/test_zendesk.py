@@ -273,10 +273,10 @@ def test_the_tags_are_meant_and_not_a_field_with_their_title(zendesk, wire):
 @pytest.mark.parametrize(
     ("wants", "expected"),
     [
-        (Wants(), "metric_sets,users"),
-        (Wants(calls=True), "metric_sets,users"),
-        (Wants(organizations=True), "metric_sets,users,organizations"),
-        (Wants(own_dues=True), "metric_sets,users,slas"),
+        (Wants(), "metric_sets,users,comment_count"),
+        (Wants(calls=True), "metric_sets,users,comment_count"),
+        (Wants(organizations=True), "metric_sets,users,comment_count,organizations"),
+        (Wants(own_dues=True), "metric_sets,users,comment_count,slas"),
     ],
 )
 def test_what_comes_with_a_ticket_is_what_is_wanted(zendesk, wire, wants, expected):

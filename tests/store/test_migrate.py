@@ -22,7 +22,8 @@ def test_the_migrations_give_exactly_the_tables_of_the_code(database: Database) 
 
 def test_the_index_for_the_claim_holds_only_rows_that_can_be_claimed(database: Database) -> None:
     with database.read() as conn:
-        (claim,) = (i for i in inspect(conn).get_indexes("ticket") if i["name"])
+        indexes = {one["name"]: one for one in inspect(conn).get_indexes("ticket")}
+        claim = indexes["ix_ticket_claim"]
         where = str(claim["dialect_options"][f"{conn.dialect.name}_where"]).strip("()")
     assert claim["column_names"] == ["account", "rank", "look_at"]
     assert where.replace("(", "").replace(")", "") == "look_at IS NOT NULL AND parked IS NULL"

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from connector.errors import RoleMissing
 from connector.helpdesks.base import JSONObject
 from connector.helpdesks.freshdesk.client import Client
 
@@ -24,14 +25,29 @@ class Companies:
         self._client = client
         self._monotonic = monotonic
         self._known: dict[str, tuple[float, JSONObject | None]] = {}
+        self._may_read = True
+
+    def may_read(self) -> bool:
+        """Ask whether the key's agent may read companies; if not, none is asked for again."""
+        self._may_read = self._client.may_read_companies()
+        return self._may_read
 
     def company(self, company_id: str) -> JSONObject | None:
-        """The company; None when Freshdesk does not know it. Raises `connector.errors`."""
+        """The company; None when Freshdesk does not know it, or the agent may not read it.
+
+        Raises `connector.errors`.
+        """
+        if not self._may_read:
+            return None
         now = self._monotonic()
         read_at, found = self._known.get(company_id, (None, None))
         if read_at is not None and now - read_at < KEPT_SECONDS:
             return found
-        whole = self._client.company(company_id)
+        try:
+            whole = self._client.company(company_id)
+        except RoleMissing:  # tickets can be judged without; `may_read` tells the admin
+            self._may_read = False
+            return None
         found = whole and {key: whole[key] for key in KEPT_KEYS if key in whole}
         if len(self._known) >= MOST:
             self._known.clear()

@@ -48,11 +48,18 @@ def _spoken(
     is_for_the_customer: Callable[[JSONObject], bool],
 ) -> tuple[Reply, ...]:
     return tuple(
+        # an edit later on moves `last_edited_at`, never the instant at which it was said
         Reply(at=at, sequence=place)
         for place, one in enumerate(conversations)
         if one.get("incoming") is False
-        and one.get("source") == source
+        and plain(one.get("source")) == str(source)
         and is_for_the_customer(one)
+        and not _is_automatic(one)
         and plain(one.get("user_id")) not in nobody.user_ids
         and (at := instant(one.get("created_at"))) is not None
     )
+
+
+def _is_automatic(conversation: JSONObject) -> bool:
+    """Whether a rule of Freshdesk's sent it; undocumented, and missing on older accounts."""
+    return conversation.get("auto_response") is True or bool(conversation.get("automation_id"))

@@ -1,18 +1,29 @@
 """Desired minus observed on Freshdesk, and the body that brings it there. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from connector.helpdesks.base import Desired, JSONObject, Plan, Reading
 from connector.helpdesks.freshdesk.catalogue import Catalogue
-from connector.helpdesks.freshdesk.translate import NATIVE, REPLACED_BY_NATIVE, STALE, text_of
+from connector.helpdesks.freshdesk.translate import (
+    NATIVE,
+    OWN,
+    REPLACED_BY_NATIVE,
+    STALE,
+    text_of,
+)
 from mappings.field_mapping import plain
 from mappings.written import instant
 
+VERIFY_AFTER = 15.0  # seconds; the native engine computes its own "within a few seconds"
 STEP = timedelta(seconds=60)  # Freshdesk wants the resolution due after the first response
 ORDER_REPAIRED = (
     "Freshdesk wants the resolution due after the first response, so its own due date stands one "
     "minute after the first response"
+)
+HIDDEN = (
+    "the ticket came without the field '{field}' for {name}, which its form or the agent's role "
+    "hides; it was left out"
 )
 BEFORE_CREATION = (
     "the {name} due time lies before the ticket was created, which Freshdesk does not take; its "
@@ -25,14 +36,16 @@ def plan(reading: Reading, desired: Desired, catalogue: Catalogue, *, native: bo
     if reading.read_only is not None:
         return None
     remarks: list[str] = []
-    fields = dict(_own_fields(reading, desired, catalogue, native, remarks))
+    dated = native and desired.native
+    standing = reading.fields if dated or not native else {**reading.fields, **reading.raw[OWN]}
+    fields = dict(_own_fields(standing, desired, catalogue, dated, remarks))
     body: JSONObject = {}
     if fields:
         body["custom_fields"] = {catalogue.outputs[name].name: fields[name] for name in fields}
-    if native:
+    if dated:
         dates = _native_dates(reading, desired, remarks)
         body |= {NATIVE[name]: value for name, value in dates.items()}
-        fields |= dates
+        fields |= {name: at for name, at in dates.items() if at != reading.fields.get(name)}
         # what an earlier mode left in our own fields would grow stale beside Freshdesk's dates
         for name in reading.raw[STALE]:
             body.setdefault("custom_fields", {})[catalogue.outputs[name].name] = None
@@ -49,18 +62,28 @@ def plan(reading: Reading, desired: Desired, catalogue: Catalogue, *, native: bo
         remove_tags=remove,
         remarks=tuple(remarks),
         needs_single_read=bool(add or remove) and not reading.single,
+        # the answer may show the dates from before, and the native engine comes after it
+        verify_after=VERIFY_AFTER if body.keys() & set(NATIVE.values()) else None,
         body=body,
     )
 
 
 def _own_fields(
-    reading: Reading, desired: Desired, catalogue: Catalogue, native: bool, remarks: list[str]
+    standing: Mapping[str, str | None],
+    desired: Desired,
+    catalogue: Catalogue,
+    dated: bool,
+    remarks: list[str],
 ) -> Iterator[tuple[str, str | None]]:
+    """What differs in our own fields; `dated`: Freshdesk's own dates stand for some of them."""
     for name, value in desired.fields.items():
         target = catalogue.outputs.get(name)
-        if target is None or name not in reading.fields or (native and name in REPLACED_BY_NATIVE):
+        if target is None or (dated and name in REPLACED_BY_NATIVE):
             continue
-        if plain(value) == plain(reading.fields[name]):
+        if name not in standing:
+            remarks.append(HIDDEN.format(name=name, field=target.name))
+            continue
+        if plain(value) == plain(standing[name]):
             continue
         if value and target.options is not None and value not in target.options:
             remarks.append(f"the field for {name} has no option '{value}'; it was left as it is")

@@ -2,8 +2,8 @@
 
 import base64
 
-from connector.errors import SettingsError
-from connector.http import Authorizer
+from connector.errors import SettingsError, SignInRefused
+from connector.http import Answer, Authorizer
 from connector.settings import SignIn
 
 
@@ -27,3 +27,13 @@ def sign_in(settings: SignIn) -> Authorizer:
     if settings.api_key is None:
         raise SettingsError("sign_in: Freshdesk needs api_key, of an agent who may write tickets")
     return ApiKey(settings.api_key.get_secret_value())
+
+
+def refusal(answer: Answer) -> SignInRefused | None:
+    """What an answer of 401 says; None for any other answer."""
+    if answer.status != 401:
+        return None
+    return SignInRefused(
+        "Freshdesk does not accept the API key (401): it is wrong, was reset or disabled, or its "
+        "agent is deactivated; copy the key anew from the profile of an active agent"
+    )

@@ -28,7 +28,10 @@ ENDED = {"deleted": "deleted", "spam": "spam"}
 ARCHIVED = "archived"
 # In native mode: our answer -> Freshdesk's own date, and the answers that this date replaces.
 NATIVE = {"first_response_due_at": "fr_due_by", "resolution_due_at": "due_by"}
-STALE = "stale"  # in `Reading.raw`: outputs of an earlier mode that still hold something
+# Keys of `Reading.raw`.
+STALE = "stale"  # native mode: outputs of an earlier mode that still hold something
+OWN = "own"  # native mode: what stands in those outputs
+STATS = "stats"  # the figures as they came
 REPLACED_BY_NATIVE = frozenset({*NATIVE, "first_response_due_on", "resolution_due_on"})
 # Our metric -> Freshdesk's own date.
 OWN_DUES = {"first_response": "fr_due_by", "resolution": "due_by"}
@@ -77,15 +80,15 @@ def reading(
         changes=tuple(_inferred(ticket, stats)),
         remarks=words.remarks,
     )
-    updated_at = instant(raw.get("updated_at")) or ticket.created_at
+    at = updated_at(raw) or ticket.created_at
     return Reading(
         ticket=ticket,
-        updated_at=updated_at,
+        updated_at=at,
         counters=Counters(
             latest_comment_at=instant(stats.get("agent_responded_at")),
             status_updated_at=instant(stats.get("status_updated_at")),
             # the figures know nothing of calls
-            possible_call_at=updated_at if calls else None,
+            possible_call_at=at if calls else None,
         ),
         fields=_written(raw, catalogue, native),
         tags=frozenset(_tags(raw)),
@@ -96,18 +99,38 @@ def reading(
             "due_by": raw.get("due_by"),
             "fr_due_by": raw.get("fr_due_by"),
             STALE: _stale(raw, catalogue) if native else [],
+            OWN: _own(raw, catalogue) if native else {},
+            STATS: stats,
         },
     )
 
 
+def updated_at(raw: JSONObject) -> datetime | None:
+    """Freshdesk's own "last updated" instant."""
+    return instant(raw.get("updated_at"))
+
+
 def _written(raw: JSONObject, catalogue: Catalogue, native: bool) -> dict[str, str | None]:
     custom = _object(raw.get("custom_fields"))
-    found = {name: plain(custom.get(out.name)) for name, out in catalogue.outputs.items()}
+    found = {
+        name: plain(custom.get(out.name))
+        for name, out in catalogue.outputs.items()
+        # without one of them: the ticket's form or the agent's role hides it
+        if out.name in custom or not custom
+    }
     if not native:
         return found
     own = {name: value for name, value in found.items() if name not in REPLACED_BY_NATIVE}
     dates = {name: instant(raw.get(key)) for name, key in NATIVE.items()}
     return own | {name: text_of(at) if at else None for name, at in dates.items()}
+
+
+def _own(raw: JSONObject, catalogue: Catalogue) -> dict[str, str | None]:
+    custom = _object(raw.get("custom_fields"))
+    mapped = {
+        name: catalogue.outputs[name].name for name in REPLACED_BY_NATIVE & {*catalogue.outputs}
+    }
+    return {name: plain(custom[key]) for name, key in mapped.items() if key in custom}
 
 
 def _stale(raw: JSONObject, catalogue: Catalogue) -> list[str]:
@@ -148,9 +171,10 @@ def _ticket(raw: JSONObject, catalogue: Catalogue, words: Words) -> Ticket:
 
 
 def _values(raw: JSONObject, catalogue: Catalogue, words: Words) -> dict[str, str | None]:
+    known = _statuses(raw, catalogue)
     values = words.values(
-        status=plain(raw.get("status")),
-        waiting=plain(raw.get("status")),
+        status=next((one for one in known if words.names_status(one)), known[0]),
+        waiting=next((one for one in known if words.cause(one)), known[0]),
         priority=plain(raw.get("priority")),
         kind=plain(raw.get("type")),
         tags=_tags(raw),
@@ -168,6 +192,12 @@ def _values(raw: JSONObject, catalogue: Catalogue, words: Words) -> dict[str, st
     return values
 
 
+def _statuses(raw: JSONObject, catalogue: Catalogue) -> tuple[str | None, ...]:
+    """The status by its number and by its labels; a mapping may name any of them."""
+    number = plain(raw.get("status"))
+    return (number, *catalogue.statuses.get(number or "", ()))
+
+
 def _is_description(raw: JSONObject, key: str) -> bool:
     return key == DESCRIPTION and not raw.keys().isdisjoint(DESCRIPTIONS)
 
@@ -179,7 +209,8 @@ def _given(raw: JSONObject, key: str) -> Any:
     if key == TAGS:
         return _tags(raw)
     custom = _object(raw.get("custom_fields"))
-    return custom[key] if key in custom else raw.get(key)
+    found = _custom_key(custom, key)
+    return raw.get(key) if found is None else custom[found]
 
 
 def _company_values(raw: JSONObject, catalogue: Catalogue, words: Words) -> dict[str, str | None]:
@@ -205,8 +236,11 @@ def _of_company(company: JSONObject, name: str) -> Any:
 
 
 def _company_key(company: JSONObject, name: str) -> str | None:
+    return _custom_key(_object(company.get("custom_fields")), name)
+
+
+def _custom_key(custom: JSONObject, name: str) -> str | None:
     """Accounts of long standing have names without `cf_`."""
-    custom = _object(company.get("custom_fields"))
     bare = name.removeprefix("cf_")
     return next((key for key in (name, bare, f"cf_{bare}") if key in custom), None)
 

@@ -2,35 +2,54 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from connector.errors import SettingsError, TicketNotFound
+import structlog
+
+from connector.errors import HelpdeskUnreachable, RoleMissing, SettingsError, TicketNotFound
 from connector.helpdesks.base import (
     NOTHING_MORE,
     Capabilities,
     ClockSample,
     Desired,
+    EventPage,
     Hint,
     History,
     Identity,
     Job,
     JSONObject,
+    Page,
     Plan,
     Reading,
+    Room,
     Wants,
 )
+from connector.helpdesks.zendesk import events, limits, translate, webhook
 from connector.helpdesks.zendesk import plan as planning
-from connector.helpdesks.zendesk import translate, webhook
-from connector.helpdesks.zendesk.catalogue import Catalogue, read_catalogue
+from connector.helpdesks.zendesk.catalogue import (
+    Catalogue,
+    hidden_lines,
+    names_custom_statuses,
+    read_catalogue,
+)
 from connector.helpdesks.zendesk.client import Client
+from connector.helpdesks.zendesk.exports import Exports, newest
 from connector.helpdesks.zendesk.history import Authors, Nobody, authors_of, history_of
-from connector.helpdesks.zendesk.signin import sign_in
+from connector.helpdesks.zendesk.limits import ZendeskLimits
+from connector.helpdesks.zendesk.oauth import token_session
+from connector.helpdesks.zendesk.people import People
+from connector.helpdesks.zendesk.refusals import classify
+from connector.helpdesks.zendesk.signin import advice, refusal_by, sign_in
 from connector.http import Budget, Session, Vault
 from connector.settings import AccountSettings
+from mappings.errors import MappingError
 from mappings.field_mapping import FieldMapping, Words
+from mappings.written import instant
+
+log = structlog.get_logger()
 
 READ_BATCH = 100
-USERS_BATCH = 100
 
 
 class Zendesk:
@@ -43,6 +62,7 @@ class Zendesk:
         safe_update=True,
         tag_verbs=True,
         delivery_ids=True,
+        event_export=True,
     )
 
     def __init__(
@@ -53,9 +73,15 @@ class Zendesk:
         *,
         now: Callable[[], datetime] | None = None,
         wants: Wants = NOTHING_MORE,
+        budget: Budget | None = None,
     ) -> None:
         self.session = session
-        self._client = Client(session, beside=_sideloads(mapping, wants))
+        beside = ",".join(_sideloads(mapping, wants))
+        self._client = Client(session, beside=beside)
+        self._exports = Exports(session, beside=beside)
+        self._people = People(self._client.users)
+        self._budget = budget
+        self._advice = advice(account.sign_in)
         self._mapping = mapping
         self._takes_calls = wants.calls
         self._prefix = account.prefix
@@ -74,9 +100,13 @@ class Zendesk:
         return Identity(user_id=self._own_user_id, name=str(user.get("name") or ""))
 
     def prepare(self) -> tuple[str, ...]:
-        """Read the ticket fields; a line for each mapped field that cannot be used."""
-        self._catalogue, lines = read_catalogue(self._client.ticket_fields(), self._mapping)
-        return lines
+        """Read the ticket fields; a line for what cannot be used, or is to be done soon."""
+        catalogue, lines = self._read_catalogue()
+        try:
+            hidden = hidden_lines(catalogue, self._mapping, self._client.ticket_forms())
+        except (RoleMissing, HelpdeskUnreachable):  # not on every plan, and no more than advice
+            hidden = ()
+        return (*self._advice, *lines, *hidden)
 
     def receive(self, headers: Mapping[str, str], body: bytes) -> Hint:
         """Verify a delivery."""
@@ -102,22 +132,69 @@ class Zendesk:
         document = self._client.tickets([_plain_id(one) for one in ticket_ids])
         return self._readings(document.get("tickets"), document)
 
-    def history(self, reading: Reading) -> History:
-        """Read all audits, and the authors whose role does not come with them."""
-        document = self._client.audits(reading.ticket.id)
-        users = {str(user["id"]): user for user in document["users"] if user.get("id")}
-        wanted = sorted(
-            author
-            for author in authors_of(document["audits"])
-            if author.isdigit() and not users.get(author, {}).get("role")
+    def refresh(self, reading: Reading) -> Reading:
+        """The same ticket, read this moment."""
+        return self.read(reading.ticket.id)
+
+    def changes(self, cursor: JSONObject | None, since: datetime) -> Page:
+        """One page of the incremental export; the newest minute comes with a later one."""
+        page = self._exports.tickets(cursor, since)
+        beside, readings, unread = self._beside(page.document), [], []
+        for raw in newest(page.rows):
+            try:
+                readings.append(self._reading(raw, beside))
+            except MappingError as error:
+                ticket_id = str(raw["id"])
+                log.warning("exported ticket not understood", ticket=ticket_id, reason=str(error))
+                unread.append(ticket_id)
+        return Page(
+            readings=tuple(readings),
+            cursor=page.cursor,
+            end=page.end,
+            position=page.position,
+            unread=tuple(unread),
         )
-        for start in range(0, len(wanted), USERS_BATCH):
-            batch = self._client.users(wanted[start : start + USERS_BATCH])
-            users |= {str(user["id"]): user for user in batch if user.get("id")}
+
+    def oldest_open(self) -> datetime | None:
+        """By one search, which lags behind by minutes."""
+        found = self._client.oldest_unsolved()
+        return instant(found.get("created_at")) if found else None
+
+    def count(self) -> int | None:
+        """Zendesk's own estimate; above 100,000 it is a day old."""
+        count = (self._client.count() or {}).get("count")
+        value = count.get("value") if isinstance(count, dict) else count
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    def room(self) -> Room:
+        """How many tickets can be read and written within the rate budget now."""
+        return limits.room(self._budget)
+
+    def events(self, cursor: JSONObject | None, since: datetime) -> EventPage:
+        """One page of the export of ticket events, without any text."""
+        page = self._exports.events(cursor, since)
+        return EventPage(
+            rows=events.rows_of(page.rows, self._fields()),
+            cursor=page.cursor,
+            end=page.end,
+            position=page.position,
+        )
+
+    def history(self, reading: Reading, rows: Sequence[JSONObject] | None = None) -> History:
+        """From `rows` where they tell everything, else from all audits of the ticket."""
+        told = events.unique(rows or ())
+        if events.are_whole(told, reading.raw["state"], reading.raw["comments"]):
+            users = self._people.of(authors_of(told) | events.doers_of(told))
+        else:
+            document = self._client.audits(reading.ticket.id)
+            told = document["audits"]
+            self._people.note(document["users"])
+            users = {str(user["id"]): user for user in document["users"] if user.get("id")}
+            users |= self._people.of(authors_of(told))
         return history_of(
             reading.ticket,
             reading.raw["state"],
-            document["audits"],
+            told,
             self._fields(),
             Words(self._mapping),
             Authors(users=users, nobody=Nobody.of(self._user_id(), self._robots)),
@@ -152,18 +229,39 @@ class Zendesk:
             for shown, received in self.session.clock_samples()
         ]
 
+    def _read_catalogue(self) -> tuple[Catalogue, tuple[str, ...]]:
+        statuses = None
+        if names_custom_statuses(self._mapping):
+            with suppress(RoleMissing):
+                statuses = self._client.custom_statuses()
+        fields = self._client.ticket_fields()
+        self._catalogue, lines = read_catalogue(fields, self._mapping, statuses)
+        return self._catalogue, lines
+
     def _readings(self, tickets: object, document: JSONObject) -> list[Reading]:
-        beside, catalogue = translate.Sideloads.of(document), self._fields()
+        beside = self._beside(document)
         return [
-            translate.reading(raw, beside, catalogue, Words(self._mapping), calls=self._takes_calls)
+            self._reading(raw, beside)
             for raw in (tickets if isinstance(tickets, list) else [])
             if isinstance(raw, dict) and raw.get("id")
         ]
 
+    def _beside(self, document: JSONObject) -> translate.Sideloads:
+        self._people.note(document.get("users"))
+        return translate.Sideloads.of(document)
+
+    def _reading(self, raw: JSONObject, beside: translate.Sideloads) -> Reading:
+        return translate.reading(
+            raw,
+            beside,
+            self._fields(),
+            Words(self._mapping),
+            calls=self._takes_calls,
+            robots=bool(self._robots),
+        )
+
     def _fields(self) -> Catalogue:
-        if self._catalogue is None:
-            self.prepare()
-        return self._catalogue or Catalogue()
+        return self._catalogue or self._read_catalogue()[0]
 
     def _user_id(self) -> str:
         return self._own_user_id or self.identify().user_id
@@ -175,8 +273,8 @@ def connect(
     *,
     now: Callable[[], datetime] | None = None,
     wants: Wants = NOTHING_MORE,
-    budget: Budget | None = None,  # noqa: ARG001
-    vault: Vault | None = None,  # noqa: ARG001
+    budget: Budget | None = None,
+    vault: Vault | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Zendesk:
     """The account that the settings describe. Raises `SettingsError`; makes no call.
@@ -186,9 +284,20 @@ def connect(
     if account.webhook.window_seconds and now is None:
         raise SettingsError("webhook.window_seconds needs a clock; give 'now' to connect()")
     base_url = account.base_url or f"https://{account.subdomain}.zendesk.com"
-    authorizer = sign_in(account.sign_in, Session(base_url, sleep=sleep))
-    session = Session(base_url, authorizer=authorizer, sleep=sleep)
-    return Zendesk(account, mapping, session, now=now, wants=wants)
+    tokens = token_session(base_url, sleep)
+    authorizer = sign_in(
+        account.sign_in, tokens, vault, account=account.name or "ACCOUNT", sleep=sleep
+    )
+    of_sign_in = refusal_by(account.sign_in)
+    session = Session(
+        base_url,
+        authorizer=authorizer,
+        budget=budget,
+        limits=ZendeskLimits(),
+        classify=lambda answer: of_sign_in(answer) or classify(answer),
+        sleep=sleep,
+    )
+    return Zendesk(account, mapping, session, now=now, wants=wants, budget=budget)
 
 
 def _sideloads(mapping: FieldMapping, wants: Wants) -> tuple[str, ...]:
@@ -197,6 +306,7 @@ def _sideloads(mapping: FieldMapping, wants: Wants) -> tuple[str, ...]:
     return (
         "metric_sets",
         "users",
+        "comment_count",
         *(("organizations",) if organizations else ()),
         *(("slas",) if wants.own_dues else ()),
     )

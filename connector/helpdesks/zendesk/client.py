@@ -8,20 +8,17 @@ from connector.errors import (
     ConnectorError,
     HelpdeskUnreachable,
     OutcomeUnknown,
-    RateLimited,
     SignInRefused,
     TicketError,
     TicketNotFound,
-    TicketReadOnly,
-    WriteConflict,
-    WriteRefused,
 )
 from connector.helpdesks.base import JSONObject
+from connector.helpdesks.zendesk.refusals import NO_SUCH_CALL, reason_of, refusal
 from connector.http import Answer, Session
 
 PAGE = 100
 MAX_PAGES = 500  # 50,000 rows; nothing that we page through comes near
-MAX_REASON = 300  # characters of a vendor's message that we repeat
+UNSOLVED = "type:ticket status<solved"
 
 
 class Client:
@@ -30,9 +27,9 @@ class Client:
     `beside`: what is read with every ticket.
     """
 
-    def __init__(self, session: Session, *, beside: Sequence[str] = ("metric_sets",)) -> None:
+    def __init__(self, session: Session, *, beside: str = "metric_sets") -> None:
         self._session = session
-        self._include = ",".join(beside)
+        self._include = beside
 
     def me(self) -> JSONObject:
         """The signed-in user."""
@@ -49,6 +46,29 @@ class Client:
             for field in _objects(page, "ticket_fields")
         ]
 
+    def custom_statuses(self) -> list[JSONObject]:
+        """The account's ticket statuses; none where it has no such thing."""
+        answer = self._session.call("GET", "/api/v2/custom_statuses")
+        return _objects(answer.data, "custom_statuses") if answer.ok else []
+
+    def ticket_forms(self) -> list[JSONObject]:
+        """The account's ticket forms; none where it has no such thing."""
+        answer = self._session.call("GET", "/api/v2/ticket_forms")
+        return _objects(answer.data, "ticket_forms") if answer.ok else []
+
+    def oldest_unsolved(self) -> JSONObject | None:
+        """About the oldest ticket that is not solved; the search lags behind by minutes."""
+        params = {"query": UNSOLVED, "sort_by": "created_at", "sort_order": "asc", "per_page": "1"}
+        found = _objects(self._get("/api/v2/search", params), "results")
+        return found[0] if found else None
+
+    def count(self) -> JSONObject | None:
+        """About how many tickets there are; None where the account does not tell."""
+        answer = self._session.call("GET", "/api/v2/tickets/count")
+        if answer.status == 404:
+            return None
+        return _document(answer, "GET /api/v2/tickets/count")
+
     def tickets(self, ticket_ids: Sequence[str]) -> JSONObject:
         """Up to 100 tickets with their sideloads; those that are not there are missing."""
         params = {"ids": ",".join(ticket_ids), "include": self._include}
@@ -62,8 +82,7 @@ class Client:
             template="/api/v2/tickets/{id}",
             params={"include": self._include},
         )
-        if answer.status == 404:
-            raise TicketNotFound(f"ticket {ticket_id}: Zendesk does not know it")
+        _check_found(answer, f"ticket {ticket_id}")
         return _document(answer, "GET /api/v2/tickets/{id}")
 
     def audits(self, ticket_id: str) -> JSONObject:
@@ -83,7 +102,8 @@ class Client:
 
     def update(self, ticket_id: str, fields: JSONObject) -> None:
         """Write fields of one ticket, whatever was changed since it was read."""
-        self._write("PUT", ticket_id, "", {"ticket": fields})
+        sent = frozenset(str(one["id"]) for one in fields.get("custom_fields") or ())
+        self._write("PUT", ticket_id, "", {"ticket": fields}, sent=sent)
 
     def add_tags(self, ticket_id: str, tags: Sequence[str]) -> None:
         """Add tags and leave the others."""
@@ -91,7 +111,9 @@ class Client:
 
     def remove_tags(self, ticket_id: str, tags: Sequence[str]) -> None:
         """Remove tags and leave the others."""
-        self._write("DELETE", ticket_id, "/tags", {"tags": list(tags)})
+        # by what was documented first and by what is documented now
+        also = {"tags": ",".join(tags)}
+        self._write("DELETE", ticket_id, "/tags", {"tags": list(tags)}, params=also)
 
     def update_many(self, rows: Sequence[JSONObject]) -> JSONObject:
         """Start a bulk write; the job's status as it stands."""
@@ -100,30 +122,50 @@ class Client:
             "PUT", path, body={"tickets": list(rows)}, did_nothing=_database_was_busy
         )
         if not answer.ok:
-            raise refusal(answer.status, answer.data, "bulk write")
+            raise refusal(answer, "bulk write")
         status = answer.data.get("job_status") if isinstance(answer.data, dict) else None
         if not isinstance(status, dict) or not status.get("id"):
             raise OutcomeUnknown(f"PUT {path}: the answer names no job")
         return status
 
     def job_statuses(self, job_ids: Sequence[str]) -> list[JSONObject]:
-        """How jobs stand; forgotten ones are missing."""
-        path = "/api/v2/job_statuses/show_many"
-        return _objects(self._get(path, {"ids": ",".join(job_ids)}), "job_statuses")
+        """How jobs stand; forgotten ones are missing.
+
+        A job that does not answer by its id can still stand in the list of all.
+        """
+        path = "/api/v2/job_statuses"
+        params = {"ids": ",".join(job_ids)}
+        answer = self._session.call("GET", f"{path}/show_many", params=params)
+        found = _objects(answer.data, "job_statuses") if answer.ok else []
+        missing = set(job_ids) - {str(one.get("id")) for one in found}
+        if missing:
+            listed = _objects(self._get(path), "job_statuses")
+            found += [one for one in listed if str(one.get("id")) in missing]
+        return found
 
     def _get(self, path: str, params: dict[str, str] | None = None) -> JSONObject:
         return _document(self._session.call("GET", path, params=params), f"GET {path}")
 
-    def _write(self, method: str, ticket_id: str, rest: str, body: JSONObject) -> None:
+    def _write(
+        self,
+        method: str,
+        ticket_id: str,
+        rest: str,
+        body: JSONObject,
+        *,
+        params: dict[str, str] | None = None,
+        sent: frozenset[str] = frozenset(),
+    ) -> None:
         answer = self._session.call(
             method,
             f"/api/v2/tickets/{ticket_id}{rest}",
             template=f"/api/v2/tickets/{{id}}{rest}",
+            params=params,
             body=body,
             did_nothing=_database_was_busy,
         )
         if not answer.ok:
-            raise refusal(answer.status, answer.data, f"ticket {ticket_id}")
+            raise refusal(answer, f"ticket {ticket_id}", sent=sent)
 
     def _pages(
         self, path: str, params: dict[str, str], blame: type[ConnectorError]
@@ -134,8 +176,8 @@ class Client:
         for _ in range(MAX_PAGES):
             seen.add(tuple(sorted(params.items())))
             answer = self._session.call("GET", path, template=_template(path), params=params)
-            if answer.status == 404 and issubclass(blame, TicketError):
-                raise TicketNotFound(f"{path}: Zendesk does not know it")
+            if issubclass(blame, TicketError):
+                _check_found(answer, path)
             page = _document(answer, f"GET {_template(path)}")
             yield page
             following = _next_params(page)
@@ -147,50 +189,8 @@ class Client:
         raise blame(f"GET {_template(path)}: the pages do not come to an end")
 
 
-def refusal(status: int, data: Any, about: str) -> ConnectorError:
-    """The error of a 4xx answer to a write."""
-    code, reason = _reason(data)
-    message = f"{about}: {reason or f'refused with status {status}'}"
-    if status == 404:
-        return TicketNotFound(message)
-    if status == 409 or code in ("UpdateConflict", "DatabaseConflict"):
-        return WriteConflict(message)
-    if code == "TooManyJobs":
-        return RateLimited(message, retry_after=10)
-    if "closed prevents" in reason or "ClosedTicket" in reason:
-        return TicketReadOnly(message)
-    return WriteRefused(message)
-
-
-def _reason(data: Any) -> tuple[str, str]:
-    """Code and text of any of Zendesk's error envelopes."""
-    found = data if isinstance(data, dict) else {}
-    error = found.get("error")
-    if isinstance(error, dict):
-        return "", _short(error.get("title"), error.get("message"))
-    if isinstance(found.get("errors"), list):
-        parts = [one for one in found["errors"] if isinstance(one, dict)]
-        return "", _short(*(one.get("title") or one.get("code") for one in parts))
-    details = found.get("details")
-    groups = details.values() if isinstance(details, dict) else []
-    lines = [line for group in groups if isinstance(group, list) for line in group]
-    texts = [
-        text
-        for line in lines
-        if isinstance(line, dict)
-        for text in (line.get("error"), line.get("description"))
-    ]
-    code = error if isinstance(error, str) else ""
-    return code, _short(code, found.get("description"), *texts)
-
-
-def _short(*parts: Any) -> str:
-    text = ": ".join(part for part in parts if isinstance(part, str) and part)
-    return text[:MAX_REASON]
-
-
 def _database_was_busy(answer: Answer) -> bool:
-    return answer.status == 409 and _reason(answer.data)[0] == "DatabaseConflict"
+    return answer.status == 409 and reason_of(answer).code == "DatabaseConflict"
 
 
 def _next_params(page: JSONObject) -> dict[str, str] | None:
@@ -209,9 +209,16 @@ def _template(path: str) -> str:
     return "/".join("{id}" if part.isdigit() else part for part in path.split("/"))
 
 
+def _check_found(answer: Answer, about: str) -> None:
+    """404 has two meanings: a record that is not there, and a call that the account lacks."""
+    if answer.status == 404 and reason_of(answer).code != NO_SUCH_CALL:
+        raise TicketNotFound(f"{about}: Zendesk does not know it")
+
+
 def _document(answer: Answer, call: str) -> JSONObject:
     if not answer.ok:
-        raise HelpdeskUnreachable(f"{call}: answered {answer.status}; is the subdomain right?")
+        why = reason_of(answer).text or "is the subdomain right?"
+        raise HelpdeskUnreachable(f"{call}: answered {answer.status}: {why}")
     if not isinstance(answer.data, dict):
         raise HelpdeskUnreachable(f"{call}: answered with something other than an object")
     return answer.data
@@ -224,6 +231,6 @@ def _object(document: JSONObject, key: str) -> JSONObject:
     return found
 
 
-def _objects(document: JSONObject, key: str) -> list[JSONObject]:
-    found = document.get(key)
+def _objects(document: Any, key: str) -> list[JSONObject]:
+    found = document.get(key) if isinstance(document, dict) else None
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []

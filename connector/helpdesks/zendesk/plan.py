@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 
-from connector.errors import TicketNotFound, TicketReadOnly, WriteConflict, WriteRefused
 from connector.helpdesks.base import Desired, Job, JSONObject, Plan, Reading, Row
 from connector.helpdesks.zendesk.catalogue import Catalogue
+from connector.helpdesks.zendesk.refusals import row_refusal
 from mappings.field_mapping import plain
 
 DONE = frozenset({"completed", "failed", "killed"})  # of a job
-MAX_REASON = 300  # characters of a vendor's message that we repeat
 
 
 def plan(reading: Reading, desired: Desired, catalogue: Catalogue, prefix: str) -> Plan | None:
@@ -89,20 +88,7 @@ def _job_row(result: JSONObject) -> Row | None:
     if result.get("id") is None:
         return None
     ticket_id = str(result["id"])
-    if result.get("success") is True or not (result.get("error") or "success" in result):
+    is_written = str(result.get("success")).lower() == "true"
+    if is_written or not (result.get("error") or "success" in result):
         return Row(ticket_id=ticket_id)
-    return Row(ticket_id=ticket_id, error=_row_error(ticket_id, result))
-
-
-def _row_error(ticket_id: str, result: JSONObject) -> Exception:
-    code = str(result.get("error") or "")
-    details = str(result.get("details") or "")
-    about = f"ticket {ticket_id}"
-    if "Conflict" in code:
-        return WriteConflict(f"{about}: {code}")
-    if "NotFound" in code or "NotFound" in details:
-        return TicketNotFound(f"{about}: {code}")
-    if "closed" in f"{code} {details}".lower():
-        return TicketReadOnly(f"{about}: the ticket is closed")
-    reason = ": ".join(part for part in (code, details) if part) or "refused without a reason"
-    return WriteRefused(f"{about}: {reason[:MAX_REASON]}")
+    return Row(ticket_id=ticket_id, error=row_refusal(ticket_id, result))

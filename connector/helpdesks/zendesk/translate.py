@@ -18,6 +18,7 @@ from connector.helpdesks.zendesk.history import (
 )
 from connector.helpdesks.zendesk.values import (
     DELETED,
+    NEEDED,
     object_of,
     organization_values,
     state_of,
@@ -26,7 +27,7 @@ from connector.helpdesks.zendesk.values import (
 )
 from mappings.errors import MappingError
 from mappings.field_mapping import REPORTED_AT, FieldMapping, Words, plain
-from mappings.ticket import DESCRIPTION, DONE, STATUS, WAITING, Change, Reply, Status, Ticket
+from mappings.ticket import DONE, STATUS, WAITING, Change, Reply, Status, Ticket
 from mappings.written import instant
 
 READ_ONLY = frozenset({"closed", DELETED})
@@ -85,27 +86,36 @@ def reading(
     words: Words,
     *,
     calls: bool = False,
+    robots: bool = False,
 ) -> Reading:
-    """One look at a ticket, with what its metrics tell of the past; `calls`: see `Wants`."""
+    """One look at a ticket, with what its metrics tell of the past; `calls`: see `Wants`.
+
+    `robots`: some agents are none, so that the figures alone do not tell of a reply.
+    """
     ticket_id = str(raw["id"])
     metrics = beside.metric_sets.get(ticket_id) or object_of(raw.get("metric_set"))
-    state = state_of(raw)
+    state, comments = state_of(raw), _count(raw.get("comment_count"))
+    status_at = _status_since(metrics, catalogue)
     found = _ticket(raw, state, beside, catalogue, words)
     found = replace(
         found,
         replies=_first_reply(found, metrics),
-        changes=tuple(_inferred(found, metrics)),
+        changes=tuple(_inferred(found, metrics, status_at)),
         remarks=words.remarks,
     )
     status = str(raw.get("status") or "").lower()
     return Reading(
         ticket=found,
         updated_at=instant(raw.get("updated_at")) or found.created_at,
-        counters=_counters(metrics, calls=calls),
+        counters=_counters(metrics, None if robots else comments, status_at, calls=calls),
         fields={name: plain(state.get(out.id)) for name, out in catalogue.outputs.items()},
         tags=frozenset(state["tags"]),
         read_only=status if status in READ_ONLY else None,
-        raw={"updated_stamp": raw.get("updated_at"), "state": _known(state, catalogue)},
+        raw={
+            "updated_stamp": raw.get("updated_at"),
+            "state": _known(state, catalogue),
+            "comments": comments,
+        },
     )
 
 
@@ -167,11 +177,19 @@ def _first_reply(ticket: Ticket, metrics: JSONObject) -> tuple[Reply, ...]:
     return (Reply(at=ticket.created_at + timedelta(minutes=int(minutes)), exact=False),)
 
 
-def _inferred(ticket: Ticket, metrics: JSONObject) -> Iterator[Change]:
+def _status_since(metrics: JSONObject, catalogue: Catalogue) -> datetime | None:
+    """When the status was changed; custom statuses within a category count where some are named."""
+    found = [instant(metrics.get("status_updated_at"))]
+    if any(one.word for one in catalogue.statuses.values()):
+        found.append(instant(metrics.get("custom_status_updated_at")))
+    return max((at for at in found if at is not None), default=None)
+
+
+def _inferred(ticket: Ticket, metrics: JSONObject, status_at: datetime | None) -> Iterator[Change]:
     """The present status stands since the metrics' instant; what stood before is not told."""
     done = ticket.status in DONE
     since = instant(metrics.get("solved_at")) if done else None
-    since = since or instant(metrics.get("status_updated_at"))
+    since = since or status_at
     if since is None or since <= ticket.created_at or ticket.status in (Status.NEW, Status.OPEN):
         return
     yield Change(
@@ -182,21 +200,24 @@ def _inferred(ticket: Ticket, metrics: JSONObject) -> Iterator[Change]:
         yield Change(at=since, field=WAITING, before=None, after=after, inferred=True)
 
 
-def _counters(metrics: JSONObject, *, calls: bool) -> Counters:
+def _counters(
+    metrics: JSONObject, comments: int | None, status_at: datetime | None, *, calls: bool
+) -> Counters:
     latest_comment_at = instant(metrics.get("latest_comment_added_at"))
     return Counters(
         replies=_count(metrics.get("replies")),
+        comments=comments,
         reopens=_count(metrics.get("reopens")),
         latest_comment_at=latest_comment_at,
-        status_updated_at=instant(metrics.get("status_updated_at")),
+        status_updated_at=status_at,
         possible_call_at=latest_comment_at if calls else None,
     )
 
 
 def _known(state: Mapping[str, Any], catalogue: Catalogue) -> JSONObject:
     """Only what the history needs to start from; never a text that is not mapped."""
-    keys = ("status", "custom_status_id", "priority", "type", "tags", DESCRIPTION)
-    return {key: state[key] for key in (*keys, *catalogue.inputs.values()) if key in state}
+    keys = dict.fromkeys((*sorted(NEEDED), *catalogue.inputs.values()))
+    return {key: state[key] for key in keys if key in state}
 
 
 # --- documents without network -------------------------------------------------------------------
@@ -284,4 +305,6 @@ def _by(rows: Any, key: str) -> dict[str, JSONObject]:
 
 
 def _count(value: Any) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value[:18])
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -10,6 +10,8 @@ from mappings.ticket import CANCELLED, DESCRIPTION
 
 DELETED = "deleted"  # only exports show this status
 RATING = "satisfaction_rating"
+# Keys of a ticket that its history needs whatever the mapping names; never a text.
+NEEDED = frozenset({"status", "custom_status_id", "priority", "type", TAGS, DESCRIPTION})
 
 
 def state_of(raw: JSONObject) -> dict[str, Any]:
@@ -46,13 +48,11 @@ def tags_of(value: Any) -> list[str]:
 
 def values_of(state: Mapping[str, Any], catalogue: Catalogue, words: Words) -> dict[str, Any]:
     """A ticket's values in our words."""
-    status = plain(state.get("status"))
-    custom = plain(state.get("custom_status_id"))
-    is_named = words.names_status(custom)
-    is_deleted = status is not None and status.lower() == DELETED
+    status, waiting = _status_words(state, catalogue)
+    is_deleted = str(plain(state.get("status"))).lower() == DELETED
     values = words.values(
-        status=custom if is_named else None if is_deleted else status,
-        waiting=custom if is_named else status,
+        status=None if is_deleted else status,
+        waiting=waiting,
         priority=plain(state.get("priority")),
         kind=plain(state.get("type")),
         tags=state["tags"],
@@ -68,6 +68,20 @@ def values_of(state: Mapping[str, Any], catalogue: Catalogue, words: Words) -> d
     if is_deleted:
         values[CANCELLED] = DELETED
     return values
+
+
+def _status_words(state: Mapping[str, Any], catalogue: Catalogue) -> tuple[str | None, str | None]:
+    """The words for where a ticket stands and for why it waits.
+
+    A custom status counts for what the mapping says of it, else by its category. One that is named
+    as a cause alone stands where its category does.
+    """
+    custom = catalogue.statuses.get(plain(state.get("custom_status_id")) or "")
+    status = plain(state.get("status"))
+    if custom is None:
+        return status, status
+    status = status or custom.category
+    return custom.word if custom.is_status else status, custom.word or status
 
 
 def organization_values(

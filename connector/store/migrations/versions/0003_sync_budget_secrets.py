@@ -34,6 +34,22 @@ def upgrade() -> None:
             "conceded", sa.JSON(), "fields given up until we want another value: name -> value"
         ),
     )
+    for name in ("parked", "write_blocked"):
+        op.create_index(
+            f"ix_ticket_{name}",
+            "ticket",
+            ["account", name],
+            postgresql_where=sa.text(f"{name} IS NOT NULL"),
+            sqlite_where=sa.text(f"{name} IS NOT NULL"),
+        )
+    op.create_index("ix_ticket_hinted", "ticket", ["account", "hinted_at"])
+    op.create_index(
+        "ix_evidence_conceded",
+        "evidence",
+        ["account", "at"],
+        postgresql_where=sa.text("kind = 'conceded'"),
+        sqlite_where=sa.text("kind = 'conceded'"),
+    )
     _sync()
     _past_event()
     _budget()
@@ -56,7 +72,7 @@ def _sync() -> None:
     op.create_table(
         "sync",
         _key("account", "account.name"),
-        _key("feed", "changes, full or events"),
+        _key("feed", "changes: what is new; full: a backfill"),
         _column("since", sa.Double(), "it began at this instant, helpdesk's clock", nullable=False),
         _column("cursor", sa.JSON(), "where the next page begins; empty: at `since`"),
         _column("next_at", sa.Double(), "the next page is due at this instant; empty: it is over"),
@@ -103,17 +119,26 @@ def _budget() -> None:
         "budget",
         _key("account", "account.name"),
         _key("bucket", "the limit, by the name that the helpdesk's folder gives it"),
+        sa.Column(
+            "minutes",
+            sa.Integer(),
+            server_default="1",
+            nullable=False,
+            comment="length of its window",
+        ),
         _column(
             "allowance", sa.Integer(), "calls per window that the helpdesk allows; empty: unknown"
         ),
-        _column("remaining", sa.Integer(), "calls that were left at the latest answer"),
-        _number("used", sa.Integer(), "calls that we have made in this window"),
-        _number("window_began", sa.Double(), "when the window began, as far as we know"),
-        _number("window_ends", sa.Double(), "when it ends"),
+        _column("share", sa.Integer(), "of these, ours at most; empty: unknown"),
+        _column("remaining", sa.Integer(), "calls left as far as we know; empty: it was not told"),
+        _number("window_ends", sa.Double(), "until this instant no more are expected to be left"),
+        _number("used", sa.Integer(), "calls of ours within one window's length before the latest"),
+        _column("recent", sa.JSON(), "when these were made: [instant of the first, how many]"),
         _number("blocked_until", sa.Double(), "a refusal: no call before this instant"),
         _number("refusals", sa.Integer(), "answers of 429 so far"),
         _number("waits", sa.Integer(), "calls that were not made because our share was used up"),
         _number("waited", sa.Double(), "seconds that were waited so far"),
+        _number("waiting_until", sa.Double(), "the seconds before this instant are counted"),
         _number("updated_at", sa.Double(), "the latest call"),
         sa.PrimaryKeyConstraint("account", "bucket", name=op.f("pk_budget")),
         comment="what is left of each of the helpdesk's limits, shared by all processes",
@@ -125,7 +150,12 @@ def _secret() -> None:
         "secret",
         _key("account", "account.name"),
         _key("name", "what it is, such as oauth"),
-        _column("value", sa.Text(), "encrypted (Fernet)", nullable=False),
+        _column("value", sa.Text(), "encrypted (Fernet); empty: forgotten", nullable=False),
+        _number(
+            "generation",
+            sa.Integer(),
+            "raised by every write, so that what was read is known to still stand",
+        ),
         _column("lease_holder", sa.Text(), "who renews it at the moment; empty: nobody"),
         _number("lease_until", sa.Double(), "that ends at this instant"),
         _column("updated_at", sa.Double(), "when it was written", nullable=False),
