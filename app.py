@@ -20,12 +20,14 @@ from connector.engine.policies import Choice, as_written, refuse_inherited
 from connector.errors import SettingsError
 from connector.helpdesks import available, open_helpdesk, wants_of
 from connector.helpdesks.base import Helpdesk, Hint
-from connector.http import Poster
+from connector.http import Budget, Poster, Vault
 from connector.runners.embedded import Worker
-from connector.settings import AccountSettings, Settings, load_accounts
+from connector.settings import MINUTE, AccountSettings, Settings, load_accounts
+from connector.store.budget import StoredBudget
 from connector.store.database import Database
 from connector.store.documents import Contract, Source, find_contracts, find_policy, text_of
 from connector.store.migrate import upgrade
+from connector.store.secrets import Keys, StoredVault
 from mappings.assignment import Assignment
 from mappings.document.fields import parse_fields
 from mappings.document.reading import DocumentError, Problem
@@ -33,7 +35,8 @@ from mappings.errors import MappingError
 from mappings.field_mapping import FieldMapping
 from mappings.policy import Policy
 from mappings.tags import own_tags
-from operations import health
+from operations import health, metrics, status
+from operations.standing import Served
 from webhooks import receiver
 
 log = structlog.get_logger()
@@ -49,7 +52,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("deskclock")
     database = Database(settings.database)
     upgrade(database)
-    served = open_accounts(settings)
+    served = open_accounts(settings, database)
     intake = Intake(database)
     ourselves = _Ourselves(database)
 
@@ -60,7 +63,26 @@ def create_app(settings: Settings) -> Flask:
     doors = {name: one.account.helpdesk for name, one in served.items()}
     app.register_blueprint(receiver.blueprint(doors, accept, settings.webhook_max_bytes))
     app.register_blueprint(health.blueprint(database))
+    shown = _shown(settings, served)
+    app.register_blueprint(metrics.blueprint(database, shown))
+    app.register_blueprint(status.blueprint(database, shown))
     return app
+
+
+def _shown(settings: Settings, served: Mapping[str, "Opened"]) -> list[Served]:
+    """The accounts as the status page and the metrics name them."""
+    minutes = {
+        name: one.limits.minute_seconds for name, one in load_accounts(settings.config).items()
+    }
+    return [
+        Served(
+            name=name,
+            kind=one.account.kind,
+            mode=one.account.mode,
+            minute_seconds=minutes.get(name, MINUTE),
+        )
+        for name, one in served.items()
+    ]
 
 
 class _Ourselves:
@@ -81,11 +103,13 @@ class _Ourselves:
         return known
 
 
-def create_worker(settings: Settings) -> Worker:
-    """The worker process on this machine. Raises `SettingsError`."""
+def create_worker(settings: Settings, *, only: str | None = None) -> Worker:
+    """The worker process on this machine, for all accounts or for one. Raises `SettingsError`."""
     database = Database(settings.database)
     upgrade(database)
-    opened = open_accounts(settings)
+    opened = open_accounts(settings, database)
+    if only is not None:
+        opened = {name: one for name, one in opened.items() if name == only}
 
     def register(conn: Connection) -> None:
         for one in opened.values():
@@ -134,8 +158,8 @@ class Opened:
         return replace(account, helpdesk=self.connect(account.assignments))
 
 
-def open_accounts(settings: Settings) -> dict[str, Opened]:
-    """The accounts of the configuration, wired.
+def open_accounts(settings: Settings, database: Database | None = None) -> dict[str, Opened]:
+    """The accounts of the configuration, wired; with a `database` they share its rate budget.
 
     Raises `SettingsError` with everything that is wrong in any of their files.
     """
@@ -144,7 +168,7 @@ def open_accounts(settings: Settings) -> dict[str, Opened]:
     problems = dict.fromkeys(map(str, found))
     for name, account in load_accounts(settings.config).items():
         try:
-            opened[name] = open_account(account, settings, contracts)
+            opened[name] = open_account(account, settings, contracts, database)
         except DocumentError as error:  # says itself where; several accounts may share the file
             problems.update(dict.fromkeys(map(str, error.problems)))
         except (SettingsError, MappingError) as error:
@@ -154,13 +178,13 @@ def open_accounts(settings: Settings) -> dict[str, Opened]:
     return opened
 
 
-def open_one(settings: Settings, name: str) -> Opened:
+def open_one(settings: Settings, name: str, database: Database | None = None) -> Opened:
     """One account of the configuration by its name. Raises `SettingsError`, `MappingError`."""
     account = account_named(settings, name)
     contracts, problems = find_contracts(settings.data_dir)
     if problems:
         raise DocumentError(problems)
-    return open_account(account, settings, contracts)
+    return open_account(account, settings, contracts, database)
 
 
 def account_named(settings: Settings, name: str) -> AccountSettings:
@@ -173,7 +197,10 @@ def account_named(settings: Settings, name: str) -> AccountSettings:
 
 
 def open_account(
-    account: AccountSettings, settings: Settings, contracts: Sequence[Contract]
+    account: AccountSettings,
+    settings: Settings,
+    contracts: Sequence[Contract],
+    database: Database | None = None,
 ) -> Opened:
     """One account, wired to its helpdesk and its policies.
 
@@ -194,8 +221,12 @@ def open_account(
             advice="add webhook: {secrets: [...]} to the account",
         )  # fmt: skip
 
+    budget, vault = _shared(account, settings, database)
+
     def connect(assignments: Sequence[Assignment]) -> Helpdesk:
-        return open_helpdesk(account, mapping, now=now, wants=wants_of(assignments))
+        return open_helpdesk(
+            account, mapping, now=now, wants=wants_of(assignments), budget=budget, vault=vault
+        )
 
     assignments = as_written(choices)
     wired = Account(
@@ -207,9 +238,22 @@ def open_account(
         own_tags=own_tags([one.policy for one in choices], account.prefix),
         prefix=account.prefix,
         notifies=account.notify is not None,
+        sync_seconds=account.sync.every_seconds,
     )
     refuse_inherited(wired)
     return Opened(account=wired, choices=choices, receiver=_receiver(account), connect=connect)
+
+
+def _shared(
+    account: AccountSettings, settings: Settings, database: Database | None
+) -> tuple[Budget | None, Vault | None]:
+    """What all processes that call for an account share; nothing for one without a database."""
+    if database is None:
+        return None, None
+    minute = account.limits.minute_seconds
+    budget = StoredBudget(database, account.name, account.reserve, minute)
+    keys = Keys(settings.secret_key.get_secret_value(), settings.data_dir)
+    return budget, StoredVault(database, account.name, keys)
 
 
 def _refuse_never_open(policy: Policy) -> None:

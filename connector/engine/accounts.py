@@ -9,7 +9,13 @@ from sqlalchemy import Connection, and_, or_, select, update
 
 from connector.engine.context import Account
 from connector.engine.rank import Rank
-from connector.errors import AccountError, RateLimited, SignInRefused
+from connector.errors import (
+    AccountError,
+    AccountSuspended,
+    RateLimited,
+    RoleMissing,
+    SignInRefused,
+)
 from connector.helpdesks.base import ClockSample, Identity
 from connector.store.database import insert, now
 from connector.store.tables import account as account_table
@@ -29,6 +35,8 @@ STEP_SAMPLES = 3  # so many readings that agree with each other and not with the
 OK = "ok"
 HELD = "held"
 SIGN_IN_NEEDED = "sign_in_needed"
+ROLE_NEEDED = "role_needed"
+SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +62,36 @@ def know_ourselves(conn: Connection, name: str, identity: Identity) -> None:
         .where(account_table.c.name == name)
         .values(own_user_id=identity.user_id, vendor_account_id=identity.account_id)
     )
+
+
+def advise(conn: Connection, name: str, lines: Sequence[str]) -> bool:
+    """Store what an admin should know of the set-up; True when it is something new.
+
+    Then what was refused may be taken now: tickets that were left alone for it are tried again.
+    """
+    where = account_table.c.name == name
+    before = conn.scalar(select(account_table.c.advice).where(where))
+    if before == list(lines):
+        return False
+    conn.execute(update(account_table).where(where).values(advice=list(lines)))
+    if before is not None:
+        _try_again(conn, name)
+    return True
+
+
+def _try_again(conn: Connection, name: str) -> None:
+    columns = ticket.c
+    conn.execute(
+        update(ticket)
+        .where(
+            columns.account == name,
+            or_(columns.parked.is_not(None), columns.write_blocked.is_not(None)),
+        )
+        .values(
+            parked=None, write_blocked=None, attempts=0, not_before=0.0, look_at=now(conn),
+            rank=Rank.BACKFILL,
+        )
+    )  # fmt: skip
 
 
 def clock_offset(conn: Connection, name: str) -> float:
@@ -160,7 +198,20 @@ def failed(conn: Connection, name: str, error: AccountError) -> float:
     return seconds
 
 
+def waits(conn: Connection, name: str, seconds: float) -> None:
+    """Our share of the rate limit is used up: no call for so long. Nothing has failed."""
+    conn.execute(
+        update(account_table)
+        .where(account_table.c.name == name)
+        .values(held_until=now(conn) + seconds)
+    )
+
+
 def _state(error: AccountError, failures: int) -> str:
+    if isinstance(error, AccountSuspended):
+        return SUSPENDED
+    if isinstance(error, RoleMissing):
+        return ROLE_NEEDED
     if isinstance(error, SignInRefused):
         return SIGN_IN_NEEDED
     return HELD if failures >= HOLD_AFTER else OK

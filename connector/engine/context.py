@@ -1,6 +1,8 @@
 """What the engine knows of an account while it runs."""
 
+import threading
 from dataclasses import dataclass, field
+from typing import Any
 
 from connector.helpdesks.base import Helpdesk
 from mappings.assignment import Assignment
@@ -23,10 +25,21 @@ class Account:
     prefix: str = "sla_"
     #: somebody is told of steps of escalation ladders
     notifies: bool = False
+    #: seconds between two looks at what changed there
+    sync_seconds: float = 60.0
     #: ticket -> conflicts in a row, of this process
     conflicts: dict[str, int] = field(default_factory=dict, compare=False)
+    #: something was refused: the account's fields are to be read anew
+    recheck: threading.Event = field(default_factory=threading.Event, compare=False)
+    #: feed -> the page that this process has read and not yet done
+    pages: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def writes(self) -> bool:
         """Whether anything may be written."""
         return self.mode != "shadow"
+
+    @property
+    def needs_past(self) -> bool:
+        """Whether any of its policies rests on more of a ticket's past than figures tell."""
+        return any(policy.needs_past for one in self.assignments for policy in one.judging)

@@ -20,6 +20,10 @@ CONFLICT = "conflict"
 FAILED = "failed"
 PARKED = "parked"
 GONE = "gone"
+MISSED = "missed"  #: a change that the sync found and no webhook told
+CONCEDED = "conceded"
+OVERWRITTEN = "overwritten"  #: something else has replaced what we wrote
+BLOCKED = "write_blocked"
 
 AS_WRITTEN = "as_written"  #: code of the lines that say what stands otherwise in the helpdesk
 
@@ -38,8 +42,10 @@ def record(conn: Connection, account: str, ticket_id: str, kind: str, body: Any)
 
 def keep_evaluation(
     conn: Connection, account: str, evaluation: Evaluation, remarks: Sequence[str] | None
-) -> None:
+) -> bool:
     """Store the answer in codes and figures, and record it if it differs from the one before.
+
+    Returns whether it differs.
 
     `remarks` are what the helpdesk had to have otherwise in this write. None: nothing is written,
     so that those of the last write hold on while the answer does.
@@ -68,6 +74,7 @@ def keep_evaluation(
             is_over=_is_over(evaluation),
         )
     )
+    return is_new
 
 
 def _is_over(evaluation: Evaluation) -> bool:

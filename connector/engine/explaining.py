@@ -16,7 +16,8 @@ def explain_ticket(database: Database, account: Account, ticket_id: str) -> Eval
     with database.read() as conn:
         offset, at = accounts.clock_offset(conn, account.name), now(conn)
         memory = recall(conn, account.name, [ticket_id], offset)[ticket_id]
-    told = account.helpdesk.history(reading) if needs_history(memory.past, reading) else None
+    asked = needs_history(memory.past, reading, needed=account.needs_past)
+    told = account.helpdesk.history(reading) if asked else None
     claim = Claim(
         ticket_id=ticket_id,
         wanted=0,

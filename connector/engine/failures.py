@@ -1,12 +1,21 @@
 """Failures of one ticket: try again later, wait for the dust to settle, park it, let it go."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import structlog
 from sqlalchemy import Connection
 
 from connector.engine import evidence, schedule
 from connector.engine.holding import Holding
 from connector.engine.schedule import Claim
-from connector.errors import ConnectorError, TicketNotFound, TicketReadOnly, WriteConflict
+from connector.errors import (
+    ConnectorError,
+    TicketNotFound,
+    TicketReadOnly,
+    WriteBlocked,
+    WriteConflict,
+)
 from connector.store.database import now
 
 log = structlog.get_logger()
@@ -32,15 +41,15 @@ class Failures:
         """The ticket is well again."""
         self._conflicts.pop(ticket_id, None)
 
-    def row(self, ticket_id: str, wanted: int, error: Exception) -> None:
-        """A row of a bulk write failed; `wanted` is the ticket's when it was claimed."""
+    def row(self, ticket_id: str, body: Mapping[str, Any], error: Exception) -> None:
+        """A row of a bulk write failed; `body` is that of its intent."""
         with self._holding.database.read() as conn:
-            claim = schedule.as_claimed(conn, self._name, ticket_id, wanted)
+            claim = schedule.as_claimed(conn, self._name, ticket_id, body["wanted"])
         if claim is not None:
-            self.ticket(claim, error)
+            self.ticket(claim, error, seen=body["seen_updated_at"])
 
-    def ticket(self, claim: Claim, error: Exception) -> None:
-        """A look failed because of its ticket."""
+    def ticket(self, claim: Claim, error: Exception, *, seen: float | None = None) -> None:
+        """A look failed because of its ticket; `seen` is its "last updated", where it was read."""
         name, ticket_id = self._name, claim.ticket_id
         reason = f"{type(error).__name__}: {error}"
         if isinstance(error, WriteConflict):
@@ -50,6 +59,8 @@ class Failures:
         elif isinstance(error, TicketReadOnly):
             self._holding.commit(lambda conn: schedule.left_alone(conn, name, claim, reason))
             log.info("ticket takes no writes", account=name, ticket=ticket_id, reason=reason)
+        elif isinstance(error, WriteBlocked) and seen is not None:
+            self._blocked(claim, str(error), seen)
         else:
             parked = self._holding.commit(lambda conn: schedule.again(conn, name, claim, reason))
             kind = evidence.PARKED if parked else evidence.FAILED
@@ -71,6 +82,18 @@ class Failures:
             evidence.record(conn, name, claim.ticket_id, evidence.CONFLICT, {"in_a_row": count})
 
         self._holding.commit(work)
+
+    def _blocked(self, claim: Claim, reason: str, seen: float) -> None:
+        """No write would be taken as the ticket stands: it is evaluated, and waits for a change."""
+        name, ticket_id = self._name, claim.ticket_id
+
+        def work(conn: Connection) -> None:
+            schedule.blocked(conn, name, claim, reason, seen)
+            if reason != claim.write_blocked:
+                evidence.record(conn, name, ticket_id, evidence.BLOCKED, reason)
+
+        self._holding.commit(work)
+        log.warning("ticket takes no writes of ours", account=name, ticket=ticket_id, reason=reason)
 
     def _missing(self, claim: Claim) -> None:
         """A ticket that is not there may still appear; after five minutes it is gone."""

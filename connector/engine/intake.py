@@ -153,6 +153,7 @@ def _row(key: Key, hints: Sequence[Delivery], at: float) -> Mapping[str, Any]:
         "rank": int(Rank.HINT),
         "wanted": len(hints),
         "created": at,
+        "hinted_at": at,
         "echo": echo,
     }
 

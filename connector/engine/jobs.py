@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from connector.engine import evidence, schedule, writes
 from connector.engine.failures import Failures
 from connector.engine.holding import Holding
-from connector.engine.look import Look, keep
+from connector.engine.look import Look, keep, tally_of
 from connector.engine.writes import OpenIntent, Sent
 from connector.errors import ConnectorError, OutcomeUnknown, WriteRefused
 from connector.helpdesks.base import Job
@@ -47,12 +47,13 @@ class Jobs:
             if one.plan is not None
         ]
 
-        def intend(conn: Connection) -> int:
-            for one in sorted(looks, key=lambda one: one.claim.ticket_id):
-                keep(conn, self._account, one)
-            return writes.intend(conn, self._holding.lease, sent)
+        def intend(conn: Connection) -> tuple[int, list[Look]]:
+            ordered = sorted(looks, key=lambda one: one.claim.ticket_id)
+            new = [one for one in ordered if keep(conn, self._account, one)]
+            return writes.intend(conn, self._holding.lease, sent), new
 
-        intent_id = self._holding.commit(intend)
+        intent_id, new = self._holding.commit(intend)
+        tally_of(looks, new, written=True)
         try:
             job = self._helpdesk.write_many([one.plan for one in sent])
         except OutcomeUnknown:
@@ -107,7 +108,7 @@ class Jobs:
         self._holding.commit(work)
         for ticket_id, error in errors.items():
             if error is not None:
-                self._failures.row(ticket_id, intent.tickets[ticket_id]["wanted"], error)
+                self._failures.row(ticket_id, intent.tickets[ticket_id], error)
             else:
                 self._failures.over(ticket_id)
                 writes.log_written(self._name, ticket_id, intent.tickets[ticket_id])

@@ -32,15 +32,33 @@ class Past:
     calls: tuple[Reply, ...] = ()
 
 
-def needs_history(past: Past | None, reading: Reading) -> bool:
-    """Whether something happened that the journal does not explain."""
+def needs_history(past: Past | None, reading: Reading, *, needed: bool = True) -> bool:
+    """Whether something happened that the journal does not explain; `needed`: by the policy."""
+    if not needed:
+        return False
     seen = reading.counters
     if past is None:
         return reading.updated_at - reading.ticket.created_at > FRESH
     replied = seen.replies is not None and seen.replies != past.counters.replies
+    if replied and _one_reply_more(past, seen) is not None:
+        replied = False
     reopened = seen.reopens is not None and seen.reopens != past.counters.reopens
     called = seen.possible_call_at not in (None, past.counters.possible_call_at)
     return replied or reopened or called
+
+
+def _one_reply_more(past: Past, seen: Counters) -> Reply | None:
+    """The reply by which the figures have grown, where it is the one comment that was added."""
+    before, at = past.counters, seen.latest_comment_at
+    known = (seen.replies, before.replies, seen.comments, before.comments)
+    if at is None or any(one is None for one in known):
+        return None
+    replies, comments = (
+        (seen.replies or 0) - (before.replies or 0),
+        (seen.comments or 0) - (before.comments or 0),
+    )
+    is_new = before.latest_comment_at is None or at > before.latest_comment_at
+    return Reply(at=at) if replies == comments == 1 and is_new else None
 
 
 def extend(
@@ -85,6 +103,9 @@ def _replies(past: Past | None, reading: Reading, history: History | None) -> tu
     count = reading.counters.replies
     if past is not None and count is not None and count == past.counters.replies:
         return past.replies
+    one_more = _one_reply_more(past, reading.counters) if past is not None else None
+    if past is not None and one_more is not None:
+        return (*past.replies, one_more)
     return _merged(past.replies if past else (), reading.ticket.replies)
 
 
@@ -121,8 +142,14 @@ def _differences(past: Past, reading: Reading, observations: Sequence[Observatio
         after = reading.ticket.values.get(name)
         if before != after and name not in carried:
             at = _instant(name, after, past, reading, observations)
-            found.append(Change(at=at, field=name, before=before, after=after))
+            order = _order_within(at, past)
+            found.append(Change(at=at, field=name, before=before, after=after, sequence=order))
     return found
+
+
+def _order_within(at: datetime, past: Past) -> int:
+    """A change that is seen later comes after those of the same second that were seen before."""
+    return max((one.sequence + 1 for one in past.changes if one.at == at), default=0)
 
 
 def _instant(

@@ -1,22 +1,29 @@
 """One look at one ticket: what was seen, what it means, what is to be written."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
 
-from connector.engine import evidence, exceptions, journal, notices, schedule, writes
+from connector.engine import brakes, evidence, exceptions, journal, notices, schedule, writes
 from connector.engine.context import Account
+from connector.engine.found import Found
 from connector.engine.schedule import Claim
 from connector.helpdesks.base import Desired, History, Observation, Plan, Reading
+from connector.store.database import now
 from connector.store.tables import history, observation
 from mappings.assignment import policy_for
 from mappings.entitlement import TicketException
 from mappings.evaluate import Evaluation, evaluate
 from mappings.ticket import Ticket
 
+MINUTE = timedelta(seconds=60)  # how exactly a figure in minutes tells an instant
+OSCILLATING = (
+    "oscillating: its answer went to and fro between two for minutes; something on the helpdesk "
+    "changes what the policy rests on whenever we write"
+)
 # after an update; seconds are usual, a busy helpdesk takes longer
 OWN_DATES_AFTER = (timedelta(seconds=5), timedelta(seconds=20), timedelta(minutes=2))
 
@@ -45,11 +52,29 @@ class Look:
     plan: Plan | None
     #: when the answer changes by itself, epoch seconds of the helpdesk's clock; None: never
     next_change: float | None
+    #: why it is looked at, where a page of changes showed it
+    found: Found | None = None
+    #: why nothing is written although something differs; stays with the ticket
+    write_blocked: str | None = None
+    #: what is given up: field -> the value
+    conceded: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
         """A short name for the desired values."""
         return writes.fingerprint(self.wanted)
+
+
+def tally_of(looks: Sequence[Look], new: Sequence[Look], *, written: bool) -> None:
+    """Count what looks came to, once it is stored; `new` are those with another answer."""
+    for one in looks:
+        if one.found is None:
+            continue
+        tally, is_new = one.found.tally, one in new
+        tally.changed += is_new
+        tally.written += written and one.plan is not None
+        tally.missed += is_new and one.found.told is False
+        tally.told += one.found.told is True
 
 
 def recall(
@@ -110,15 +135,25 @@ def look(
     *,
     at: float,
     offset: float,
+    found: Found | None = None,
+    contested: frozenset[str] = frozenset(),
 ) -> Look:
-    """Evaluate a reading. `at` is the database's clock, `offset` the helpdesk's minus it."""
+    """Evaluate a reading. `at` is the database's clock, `offset` the helpdesk's minus it.
+
+    `contested` are the fields that are written nowhere at the moment.
+    """
     past = journal.extend(memory.past, reading, told, memory.observations)
     ticket = journal.complete(reading.ticket, past)
-    now = max(datetime.fromtimestamp(at + offset, UTC), _latest(ticket))
-    policy = policy_for(ticket, account.assignments, now)
-    evaluation = evaluate(ticket, policy, now, memory.exceptions)
+    instant = max(datetime.fromtimestamp(at + offset, UTC), _latest(ticket))
+    policy = policy_for(ticket, account.assignments, instant)
+    evaluation = evaluate(ticket, policy, instant, memory.exceptions)
     wanted = writes.desired(evaluation, account)
-    writable = account.writes and reading.read_only is None
+    conceded = brakes.standing(claim.conceded, wanted)
+    wanted = brakes.without(wanted, reading, {*conceded, *contested})
+    is_left = found is not None and found.leaves_solved and ticket.is_done
+    writable = account.writes and reading.read_only is None and not is_left
+    is_same = reading.updated_at.timestamp() <= (claim.seen_updated_at or 0.0)
+    blocked = claim.write_blocked if is_same else None
     change = evaluation.next_change_at if reading.read_only is None else None
     return Look(
         claim=claim,
@@ -127,8 +162,23 @@ def look(
         newest=memory.newest,
         evaluation=evaluation,
         wanted=wanted,
-        plan=account.helpdesk.plan(reading, wanted) if writable else None,
-        next_change=_next_look(evaluation, change, reading, now),
+        plan=account.helpdesk.plan(reading, wanted) if writable and not blocked else None,
+        next_change=_next_look(evaluation, change, reading, instant),
+        found=found,
+        write_blocked=blocked,
+        conceded=conceded,
+    )
+
+
+def is_unsure(one: Look) -> bool:
+    """Whether it is known only to the minute if a metric was fulfilled in time."""
+    return any(
+        metric.fulfilled is not None
+        and metric.fulfilled.reply is not None
+        and not metric.fulfilled.reply.exact
+        and metric.outcome.due_at is not None
+        and abs(metric.outcome.due_at - metric.fulfilled.at) <= MINUTE
+        for metric in one.evaluation.metrics
     )
 
 
@@ -156,12 +206,21 @@ def _latest(ticket: Ticket) -> datetime:
     )
 
 
-def keep(conn: Connection, account: Account, done: Look) -> None:
-    """Store what a look has shown."""
+def keep(conn: Connection, account: Account, done: Look) -> bool:
+    """Store what a look has shown; returns whether the answer is a new one."""
     ticket_id = done.claim.ticket_id
     evidence.keep_history(conn, account.name, ticket_id, journal.to_body(done.past))
     remarks = done.plan.remarks if done.plan is not None else None
-    evidence.keep_evaluation(conn, account.name, done.evaluation, remarks)
+    is_new = evidence.keep_evaluation(conn, account.name, done.evaluation, remarks)
+    held = (done.claim.write_blocked, dict(done.claim.conceded))
+    if held != (done.write_blocked, dict(done.conceded)):
+        schedule.hold_back(
+            conn, account.name, ticket_id, blocked=done.write_blocked, conceded=done.conceded
+        )
+    if is_new and done.found is not None and done.found.told is False:
+        evidence.record(conn, account.name, ticket_id, evidence.MISSED, {"feed": done.found.feed})
+    if is_new and brakes.oscillates(conn, account.name, ticket_id):
+        schedule.park(conn, account.name, ticket_id, OSCILLATING)
     notices.take_down(conn, account, done.evaluation)
     if done.newest:
         conn.execute(
@@ -171,11 +230,12 @@ def keep(conn: Connection, account: Account, done: Look) -> None:
                 observation.c.id <= done.newest,
             )
         )
+    return is_new
 
 
-def finish(conn: Connection, account: Account, done: Look, *, written: bool) -> None:
-    """A look ended well: store it and say when the next one is."""
-    keep(conn, account, done)
+def finish(conn: Connection, account: Account, done: Look, *, written: bool) -> bool:
+    """A look ended well: store it and say when the next one is; whether the answer is new."""
+    is_new = keep(conn, account, done)
     if written and done.plan is not None:
         body = writes.written(done.plan, done.fingerprint)
         evidence.record(conn, account.name, done.claim.ticket_id, evidence.WRITTEN, body)
@@ -184,7 +244,17 @@ def finish(conn: Connection, account: Account, done: Look, *, written: bool) -> 
         account.name,
         done.claim.ticket_id,
         wanted=done.claim.wanted,
-        look_at=schedule.by_our_clock(conn, account.name, done.next_change),
+        look_at=_look_at(conn, account.name, done, written),
         seen_updated_at=done.reading.updated_at.timestamp(),
         written_fingerprint=done.fingerprint if written else done.claim.written_fingerprint,
     )
+    return is_new
+
+
+def _look_at(conn: Connection, account: str, done: Look, written: bool) -> float | None:
+    """When the answer changes by itself, or sooner if a read must show whether a write stood."""
+    change = schedule.by_our_clock(conn, account, done.next_change)
+    if not written or done.plan is None or done.plan.verify_after is None:
+        return change
+    verify = now(conn) + done.plan.verify_after
+    return verify if change is None else min(change, verify)

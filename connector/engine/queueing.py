@@ -38,22 +38,25 @@ def statements(dialect: str) -> Statements:
         # did, each write of ours would ask for the next, and the brakes would never hold.
         hint=_upsert(
             start(tables.ticket),
+            ("hinted_at",),
             rank=case((is_echo, ticket.rank), else_=new.rank),
             parked=case((is_echo, ticket.parked), else_=None),
             wanted=case((is_echo, ticket.wanted), else_=ticket.wanted + new.wanted),
             echo_at=case((is_echo, new.look_at), else_=ticket.echo_at),
+            hinted_at=new.hinted_at,
         ),
         request=_upsert(
             start(tables.ticket),
+            (),
             rank=case((is_due & (ticket.rank < new.rank), ticket.rank), else_=new.rank),
             parked=case((may_unpark, None), else_=ticket.parked),
         ),
     )
 
 
-def _upsert(row: sqlite.Insert, **changes: ColumnElement[Any]) -> Insert:
+def _upsert(row: sqlite.Insert, more: tuple[str, ...], **changes: ColumnElement[Any]) -> Insert:
     """Insert the ticket's row, or raise `wanted` and bring its look forward."""
-    names = ("account", "ticket_id", "look_at", "rank", "wanted", "created")
+    names = ("account", "ticket_id", "look_at", "rank", "wanted", "created", *more)
     row = row.values({name: bindparam(name) for name in names})
     ticket, new = tables.ticket.c, row.excluded
     sooner = case((ticket.look_at < new.look_at, ticket.look_at), else_=new.look_at)

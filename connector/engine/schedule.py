@@ -1,16 +1,16 @@
 """When a ticket is looked at: claiming what is due, and when to look again."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, case, exists, func, or_, select, update
 
 from connector.engine import accounts
 from connector.engine.rank import Rank
-from connector.store.database import now, skip_locked
+from connector.store.database import insert, now, skip_locked
 from connector.store.tables import account as account_table
-from connector.store.tables import intent, ticket
+from connector.store.tables import intent, sync, ticket
 
 FIRST_BACKOFF_SECONDS = 2.0
 LONGEST_BACKOFF_SECONDS = 300.0
@@ -33,6 +33,14 @@ class Claim:
     due_since: float
     #: why the look before this one failed
     last_error: str | None
+    #: the latest delivery of a webhook about it, epoch seconds; None: none
+    hinted_at: float | None = None
+    #: why no write is tried until the ticket changes
+    write_blocked: str | None = None
+    #: fields given up until another value is wanted: name -> the value
+    conceded: Mapping[str, Any] = field(default_factory=dict)
+    #: whether it was evaluated before
+    known: bool = True
 
     @property
     def ended(self) -> bool:
@@ -56,11 +64,14 @@ def accounts_to_drain(conn: Connection, names: Sequence[str]) -> list[str]:
     columns = account_table.c
     due = exists().where(ticket.c.account == columns.name, _is_due(at))
     writing = exists().where(intent.c.account == columns.name)
+    following = exists().where(
+        sync.c.account == columns.name, sync.c.next_at <= at, sync.c.paused.is_(False)
+    )
     query = select(columns.name).where(
         columns.name.in_(list(names)),
         columns.held_until <= at,
         or_(columns.lease_holder.is_(None), columns.lease_until <= at),
-        or_(due, writing),
+        or_(due, writing, following),
     )
     return [row[0] for row in conn.execute(query)]
 
@@ -103,6 +114,50 @@ def claim(conn: Connection, account: str, size: int, *, background_first: bool) 
     return found
 
 
+def admit(conn: Connection, account: str, seen: Mapping[str, float]) -> list[Claim]:
+    """Claim the tickets that a page shows newer than we know them: id -> "last updated", epoch s.
+
+    One that cannot be claimed now, because a write of it is on its way or it waits after a failure,
+    is looked at once it can. One that is parked is tried, since it has changed.
+    """
+    at, columns, ids = now(conn), ticket.c, sorted(seen)
+    if not ids:
+        return []
+    new = [
+        {"account": account, "ticket_id": one, "rank": Rank.BACKFILL, "look_at": at, "created": at}
+        for one in ids
+    ]
+    conn.execute(insert(conn, ticket).on_conflict_do_nothing(), new)
+    query = (
+        _claims()
+        .add_columns(columns.open_intent, columns.not_before)
+        .where(columns.account == account, columns.ticket_id.in_(ids))
+    )
+    rows = [
+        row for row in conn.execute(query)
+        if row.evaluated_at is None or (row.seen_updated_at or 0.0) < seen[row.ticket_id]
+    ]  # fmt: skip
+    free = [row for row in rows if row.open_intent is None and row.not_before <= at]
+    changed = [row.ticket_id for row in rows]
+    waiting = sorted(set(changed) - {row.ticket_id for row in free})
+    where = (columns.account == account, columns.ticket_id.in_(changed))
+    sooner = case((columns.look_at < at, columns.look_at), else_=at)
+    rank = case((columns.look_at <= at, columns.rank), else_=int(Rank.BACKFILL))
+    if changed:
+        conn.execute(update(ticket).where(*where).values(look_at=sooner, rank=rank, parked=None))
+    if waiting:
+        raised = update(ticket).where(columns.account == account, columns.ticket_id.in_(waiting))
+        conn.execute(raised.values(wanted=columns.wanted + 1))
+    if free:
+        taken = [row.ticket_id for row in free]
+        conn.execute(
+            update(ticket)
+            .where(columns.account == account, columns.ticket_id.in_(taken))
+            .values(attempts=columns.attempts + 1, last_error=None)
+        )
+    return [_claim(row, wanted=row.wanted, attempts=row.attempts + 1) for row in free]
+
+
 def _due_of(conn: Connection, account: str, rank: int, at: float, size: int) -> list[Claim]:
     if size <= 0:
         return []
@@ -136,6 +191,10 @@ def _claims() -> Select[Any]:
         columns.written_fingerprint,
         columns.look_at,
         columns.last_error,
+        columns.hinted_at,
+        columns.write_blocked,
+        columns.conceded,
+        columns.evaluated_at,
     )
 
 
@@ -149,6 +208,10 @@ def _claim(row: Row[Any], *, wanted: int, attempts: int) -> Claim:
         written_fingerprint=row.written_fingerprint,
         due_since=row.look_at or 0.0,
         last_error=row.last_error,
+        hinted_at=row.hinted_at,
+        write_blocked=row.write_blocked,
+        conceded=row.conceded or {},
+        known=row.evaluated_at is not None,
     )
 
 
@@ -174,7 +237,6 @@ def ended(
             attempts=0,
             not_before=0.0,
             last_error=None,
-            parked=None,
             **values,
         )
     )
@@ -227,6 +289,25 @@ def gone(conn: Connection, account: str, claimed: Claim, reason: str) -> None:
     """The ticket is no more; its clocks are over. A later hint looks once more."""
     left_alone(conn, account, claimed, reason)
     _set(conn, account, claimed.ticket_id, evaluation=None, state="gone", next_due_at=None)
+
+
+def blocked(conn: Connection, account: str, claimed: Claim, reason: str, seen: float) -> None:
+    """The helpdesk refuses every write of a ticket as it stands: none is tried until it changes.
+
+    `seen` is its "last updated". It is looked at once more, without a write, and then as always.
+    """
+    _set(
+        conn, account, claimed.ticket_id, look_at=now(conn), attempts=0, rank=Rank.HINT,
+        not_before=0.0, last_error=reason, write_blocked=reason, seen_updated_at=seen,
+    )  # fmt: skip
+
+
+def hold_back(
+    conn: Connection, account: str, ticket_id: str, *, blocked: str | None,
+    conceded: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """Remember what is not written to a ticket, and why."""
+    _set(conn, account, ticket_id, write_blocked=blocked, conceded=dict(conceded) or None)
 
 
 def park(conn: Connection, account: str, ticket_id: str, reason: str) -> None:

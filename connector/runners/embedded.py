@@ -12,7 +12,7 @@ import structlog
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection
 
-from connector.engine import accounts, schedule
+from connector.engine import accounts, schedule, sync
 from connector.engine.accounts import Lease
 from connector.engine.context import Account
 from connector.engine.lane import Lane
@@ -25,6 +25,8 @@ log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 2.0
 STORE_RETRY_SECONDS = 1.0
+FIELDS_SECONDS = 600.0  # fields may be deleted or retyped behind our back
+CLOCK_WARN_SECONDS = 300.0
 MESSAGE_POLL_SECONDS = 0.5
 MESSAGE_GRACE_SECONDS = 3.0
 HEARTBEAT = "worker"
@@ -54,7 +56,7 @@ class Worker:
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="lane")
         self._running: dict[str, Future[None]] = {}
-        self._introduced: set[str] = set()
+        self._introduced: dict[str, float] = {}
         self._checked: dict[str, float] = {}
         self._beaten = float("-inf")
 
@@ -140,7 +142,8 @@ class Worker:
     def _known(self, account: Account, lease: Lease, due: bool) -> Lease | None:
         """The lease for an account that has just proved itself; None where it is of no use."""
         checked = self._monotonic()
-        if checked - self._checked.get(account.name, float("-inf")) < self._clock_check_seconds:
+        is_fresh = checked - self._checked.get(account.name, float("-inf"))
+        if is_fresh < self._clock_check_seconds and not account.recheck.is_set():
             return lease
         if not self._introduce(account, due):
             self._database.run(lambda conn: accounts.release(conn, lease))
@@ -153,10 +156,7 @@ class Worker:
         """Prove the credentials, read the fields once, compare the clocks; False if it failed."""
         try:
             identity = account.helpdesk.identify()
-            if account.name not in self._introduced:
-                for line in account.helpdesk.prepare():
-                    log.warning("account set-up", account=account.name, advice=line)
-                self._introduced.add(account.name)
+            advice = self._advice(account)
         except AccountError as error:
             seconds = self._failed(account, error)
             log.warning(
@@ -166,14 +166,31 @@ class Worker:
             return False
         samples = account.helpdesk.clock_samples()
 
-        def work(conn: Connection) -> None:
+        def work(conn: Connection) -> bool:
             if not due:  # otherwise a whole pass must go well: who may read may not write yet
                 accounts.succeeded(conn, account.name)
             accounts.know_ourselves(conn, account.name, identity)
-            accounts.read_clock(conn, account, samples, self._monotonic())
+            offset = accounts.read_clock(conn, account, samples, self._monotonic())
+            sync.begin(conn, account.name)
+            if abs(offset) > CLOCK_WARN_SECONDS:
+                log.warning("clocks differ", account=account.name, seconds=round(offset))
+            return advice is not None and accounts.advise(conn, account.name, advice)
 
-        self._database.run(work)
+        if self._database.run(work):
+            for line in advice or ():
+                log.warning("account set-up", account=account.name, advice=line)
         return True
+
+    def _advice(self, account: Account) -> tuple[str, ...] | None:
+        """What the account's fields make an admin know; None while they need not be read anew."""
+        read_at = self._introduced.get(account.name, float("-inf"))
+        is_due = self._monotonic() - read_at >= FIELDS_SECONDS
+        if not is_due and not account.recheck.is_set():
+            return None
+        account.recheck.clear()
+        advice = account.helpdesk.prepare()
+        self._introduced[account.name] = self._monotonic()
+        return advice
 
     def _failed(self, account: Account, error: AccountError) -> float:
         return self._database.run(lambda conn: accounts.failed(conn, account.name, error))

@@ -42,7 +42,20 @@ SIGN_IN = {
 }
 LOGIN = {"zendesk": ("agent@sandbox.test/token", "sandbox"), "freshdesk": ("sandbox", "X")}
 WRITES = ("write", "write_many")
-CALLS = ("identify", "prepare", "read", "read_many", "history", "jobs", *WRITES)
+CALLS = (
+    "identify",
+    "prepare",
+    "read",
+    "read_many",
+    "refresh",
+    "history",
+    "changes",
+    "events",
+    "count",
+    "oldest_open",
+    "jobs",
+    *WRITES,
+)
 HOLDER = "test"
 
 D = TypeVar("D", bound=Database)

@@ -331,19 +331,31 @@ def test_a_ticket_is_completed_with_all_that_the_journal_knows(found: Past) -> N
 # --- with real helpdesks -------------------------------------------------------------------------
 
 
-def test_history_is_read_once_for_a_ticket_with_a_past_and_again_only_for_a_reply(
+def test_history_is_read_once_and_again_only_for_what_the_figures_do_not_explain(
     zendesk: Desk,
 ) -> None:
     ticket = zendesk.create()
     zendesk.advance(60)
     zendesk.reply(ticket)
-    counts = []
+
+    def two_replies() -> None:
+        for _ in range(2):
+            zendesk.advance(60)
+            zendesk.reply(ticket)
+
+    def one_reply() -> None:
+        zendesk.advance(60)
+        zendesk.reply(ticket)
+
+    counts, replies = [], []
     for change in (lambda: None, lambda: None, lambda: zendesk.edit(ticket, priority="low"),
-                   lambda: zendesk.reply(ticket)):  # fmt: skip
+                   one_reply, two_replies):  # fmt: skip
         change()
         zendesk.look(ticket)
         counts.append(zendesk.helpdesk.called.count("history"))
-    assert counts == [1, 1, 1, 2]
+        replies.append(len(zendesk.rows(tables.history)[0]["body"]["replies"]))
+    assert counts == [1, 1, 1, 1, 2]
+    assert replies == [1, 1, 1, 2, 4]
 
 
 def test_a_new_ticket_costs_no_call_for_its_history(desk: Desk) -> None:

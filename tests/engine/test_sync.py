@@ -1,0 +1,220 @@
+"""Sync: what no webhook told, and backfills."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from connector.engine import sync
+from connector.engine.sync import CHANGES, FULL, Progress
+from connector.errors import RateLimited
+from connector.store import tables
+from tests.engine.conftest import Desk
+
+LONG_AGO = 100 * 86_400.0  # seconds
+
+
+@pytest.fixture
+def followed(desk_anywhere: Desk) -> Desk:
+    """A helpdesk whose changes are followed from now on."""
+    return follow(desk_anywhere)
+
+
+def follow(desk: Desk) -> Desk:
+    with desk.database.write() as conn:
+        sync.begin(conn, "acme")
+    desk.drain_until_quiet()
+    return desk
+
+
+def look_for_changes(desk: Desk) -> Progress:
+    """The next turn of the feed is due, and the helpdesk has withheld nothing of it."""
+    desk.advance(120)
+    desk.helpdesk.real.identify()  # the offset of its clock is measured with the next calls
+    with desk.database.write() as conn:
+        sync.request(conn, "acme", CHANGES)
+    desk.drain_until_quiet()
+    return progress(desk, CHANGES)
+
+
+def backfill(desk: Desk, **asked: Any) -> Progress:
+    with desk.database.write() as conn:
+        sync.request(conn, "acme", FULL, **asked)
+    desk.drain_until_quiet()
+    return progress(desk, FULL)
+
+
+def progress(desk: Desk, feed: str) -> Progress:
+    with desk.database.read() as conn:
+        found = sync.progress(conn, "acme", feed)
+    assert found is not None
+    return found
+
+
+def all_right(desk: Desk, tickets: Iterable[str]) -> bool:
+    return all(desk.right(one) for one in tickets)
+
+
+# --- what no webhook told ------------------------------------------------------------------------
+
+
+def test_a_change_that_no_webhook_told_is_found_and_counted(followed: Desk) -> None:
+    tickets = [followed.create(), followed.create()]
+    found = look_for_changes(followed)
+    assert all_right(followed, tickets)
+    assert (found.missed, found.ended) == (2, True)
+    followed.edit(tickets[0], priority="low")
+    assert look_for_changes(followed).missed == 3
+    assert followed.right(tickets[0])
+    assert followed.evidence(tickets[0], "missed") == [{"feed": CHANGES}] * 2
+
+
+def test_what_a_webhook_told_is_not_missed_and_our_own_write_is_not_either(followed: Desk) -> None:
+    ticket = followed.create()
+    followed.enrich(ticket)
+    followed.drain_until_quiet()
+    followed.forget_requests()
+    found = look_for_changes(followed)
+    assert (found.missed, found.written) == (0, 0)
+    assert followed.sent() == 0
+    assert found.tickets >= 1
+
+
+def test_a_ticket_that_is_deleted_without_a_word_is_over(followed: Desk) -> None:
+    ticket = followed.create()
+    followed.enrich(ticket)
+    followed.drain_until_quiet()
+    followed.advance(5)
+    followed.delete(ticket)
+    for _ in range(12):  # Freshdesk shows deleted tickets in a list of their own, now and then
+        look_for_changes(followed)
+    assert followed.row(ticket)["is_over"]
+
+
+def test_silence_of_the_webhooks_raises_an_alarm_that_the_next_delivery_ends(
+    followed: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync, "SILENT_SECONDS", 0.0)
+    for _ in range(sync.SILENT_AFTER):
+        followed.create()
+    look_for_changes(followed)
+    assert figures(followed)["silent_since"] is not None
+    ticket = followed.create()
+    followed.enrich(ticket)
+    look_for_changes(followed)
+    assert figures(followed)["silent_since"] is None
+
+
+def figures(desk: Desk, feed: str = CHANGES) -> dict[str, Any]:
+    return next(dict(one["body"]) for one in desk.rows(tables.sync) if one["feed"] == feed)
+
+
+# --- backfills -----------------------------------------------------------------------------------
+
+
+def test_a_backfill_enriches_what_is_open_reads_nothing_twice_and_leaves_the_solved(
+    desk_anywhere: Desk,
+) -> None:
+    desk = desk_anywhere
+    fresh = [desk.create(priority=one) for one in ("low", "high", "urgent")]
+    solved = desk.create()
+    desk.edit(solved, status="solved" if desk.kind == "zendesk" else "resolved")
+    desk.advance(120)
+    desk.forget_requests()
+    found = backfill(desk)
+    called = desk.helpdesk.called
+    assert all_right(desk, fresh)
+    assert not desk.stands(solved).tags
+    assert desk.row(solved)["is_over"]
+    assert (found.ended, found.tickets, found.written, found.missed) == (True, 4, 3, 0)
+    assert not {"read", "read_many"} & set(called)
+
+
+def test_a_backfill_goes_on_where_it_was_stopped(zendesk: Desk) -> None:
+    tickets = [zendesk.create() for _ in range(3)]
+    zendesk.advance(120)
+    with zendesk.database.write() as conn:
+        sync.request(conn, "acme", FULL)
+        sync.pause(conn, "acme", FULL, paused=True)
+    assert not lane_finds_work(zendesk)
+    with zendesk.database.write() as conn:
+        sync.request(conn, "acme", FULL)
+    zendesk.drain_until_quiet()
+    assert all_right(zendesk, tickets)
+    assert progress(zendesk, FULL).tickets == 3
+    zendesk.forget_requests()
+    assert backfill(zendesk).tickets == 3  # it was over, so it begins anew; nothing is written
+    assert zendesk.sent() == 0
+
+
+def lane_finds_work(desk: Desk) -> bool:
+    lane = desk.lane()
+    assert lane is not None
+    found = lane.step()
+    lane.drain()
+    return found
+
+
+def test_a_crash_before_the_cursor_is_stored_costs_one_page_and_nothing_else(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tickets = [desk.create() for _ in range(3)]
+    desk.advance(120)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(self: Any, opened: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sync.Sync, "done", killed)
+        with pytest.raises(Killed):
+            backfill(desk)
+    desk.account.pages.clear()  # the process is gone
+    desk.change(tables.account, lease_holder=None, lease_until=0)
+    desk.drain_until_quiet()
+    written = len(desk.helpdesk.plans)
+    assert all_right(desk, tickets)
+    assert backfill(desk).ended
+    assert len(desk.helpdesk.plans) == written
+
+
+def test_a_feed_that_is_asked_to_wait_stops_no_webhook(desk: Desk) -> None:
+    follow(desk)
+    ticket = desk.create()
+
+    def refuse() -> Exception:
+        return RateLimited("the export is used up", retry_after=1000)
+
+    desk.helpdesk.always("changes", refuse)
+    with desk.database.write() as conn:
+        sync.request(conn, "acme", CHANGES)
+    desk.enrich(ticket)
+    desk.drain_until_quiet()
+    assert desk.right(ticket)
+    assert desk.account_row()["state"] == "ok"
+    assert progress(desk, CHANGES).last_error == "the export is used up"
+
+
+def test_a_ticket_that_cannot_be_understood_costs_no_other_of_its_page(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tickets = [desk.create() for _ in range(3)]
+    desk.advance(120)
+    real = desk.helpdesk.real.plan
+
+    def plan(reading: Any, wanted: Any) -> Any:
+        if reading.ticket.id == tickets[1]:
+            raise ValueError("no plan for this one")
+        return real(reading, wanted)
+
+    monkeypatch.setattr(desk.helpdesk.real, "plan", plan)
+    with desk.database.write() as conn:
+        sync.request(conn, "acme", FULL)
+    desk.drain()
+    desk.wait_for_jobs()
+    desk.drain()
+    assert "ValueError" in desk.row(tickets[1])["last_error"]
+    monkeypatch.undo()
+    assert all_right(desk, (tickets[0], tickets[2]))
