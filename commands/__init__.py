@@ -11,6 +11,8 @@ from commands.run import run
 from commands.sandbox import sandbox
 from commands.schema import schema
 from commands.serve import web, worker
+from commands.sign_in import sign_in
+from commands.sync import sync
 from connector.errors import ConnectorError
 from mappings.errors import MappingError
 
@@ -32,7 +34,20 @@ def deskclock() -> None:
     """Service levels for Zendesk and Freshdesk, as your own support policy promises them."""
 
 
-for command in (run, web, worker, sandbox, evaluate, explain, except_, hours, lint, schema):
+for command in (
+    run,
+    web,
+    worker,
+    sandbox,
+    evaluate,
+    explain,
+    except_,
+    hours,
+    lint,
+    schema,
+    sign_in,
+    sync,
+):
     deskclock.add_command(command)
 
 

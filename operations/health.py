@@ -2,17 +2,16 @@
 
 import structlog
 from flask import Blueprint, Response, jsonify
-from sqlalchemy import func, or_, select
 
 from connector.errors import StoreError
 from connector.store.database import Database, now
 from connector.store.migrate import is_current
-from connector.store.tables import heartbeat
+from operations.standing import HEARTBEAT_MAX_AGE, latest_heartbeat
 
 _log = structlog.get_logger("health")
 
 
-def blueprint(database: Database, heartbeat_max_age: float = 15.0) -> Blueprint:
+def blueprint(database: Database, heartbeat_max_age: float = HEARTBEAT_MAX_AGE) -> Blueprint:
     """The routes `/healthz` and `/readyz`; a worker is dead after `heartbeat_max_age` seconds."""
     made = Blueprint("health", __name__)
 
@@ -48,7 +47,6 @@ def _reasons(database: Database, heartbeat_max_age: float) -> list[str]:
 
 def _heartbeat_age(database: Database) -> float | None:
     """Seconds since the latest sign of life of any worker; None when there was none."""
-    is_worker = or_(heartbeat.c.name == "worker", heartbeat.c.name.startswith("worker:"))
     with database.read() as conn:
-        latest = conn.scalar(select(func.max(heartbeat.c.at)).where(is_worker))
+        latest = latest_heartbeat(conn)
         return None if latest is None else now(conn) - latest
