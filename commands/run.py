@@ -140,7 +140,13 @@ def _text(address: str, public: str, pages: dict[str, str]) -> str:
             *(f"  Local {kind.capitalize():<10} {url}/" for kind, url in pages.items()),
         ]
     lines += ["", f"  Webhooks         {public}/webhooks/<account>"]
-    lines += [f"  Health           {address}/readyz", "", "Ctrl-C stops everything.", ""]
+    lines += [
+        f"  Status           {address}/status",
+        f"  Health           {address}/readyz",
+        "",
+        "Ctrl-C stops everything.",
+        "",
+    ]
     return "\n".join(lines)
 
 

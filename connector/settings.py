@@ -289,6 +289,8 @@ class AccountSettings(Document):
     fields: Path | None = None
     #: who is told of steps of escalation ladders; None: as the file says for all accounts
     notify: Notify | None = None
+    #: Zendesk: tags of closed tickets are kept right as well; their fields can never be
+    closed_tags: bool = False
     limits: Limits = Limits()
     sync: Following = Following()
     #: ids of users that are robots: their replies are no responses
@@ -377,6 +379,8 @@ class AccountSettings(Document):
             )
         if self.base_url is None and self.limits.minute_seconds != MINUTE:
             raise ValueError("limits.minute_seconds is for a sandbox; a helpdesk's minute has 60 s")
+        if self.closed_tags and self.helpdesk != "zendesk":
+            raise ValueError("closed_tags exists on Zendesk only; leave it out")
         if self.mode == "native" and self.helpdesk != "freshdesk":
             raise ValueError("mode 'native' exists on Freshdesk only; use 'own_fields'")
         return self

@@ -92,7 +92,7 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 
 def test_every_command_that_the_readme_names_exists() -> None:
-    named = set(re.findall(r"`deskclock ([a-z]+)", README))
+    named = set(re.findall(r"`deskclock ([a-z-]+)", README))
 
     assert named - set(deskclock.commands) == set()
 

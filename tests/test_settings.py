@@ -198,6 +198,19 @@ def test_a_file_that_was_named_must_exist(tmp_path: Path) -> None:
         pytest.param("acme:", "Acme:", "'Acme' is no account name", id="name"),
         pytest.param("subdomain: acme", "subdomain: acme.zendesk.com", "'acme' alone", id="host"),
         pytest.param("subdomain: acme", "base_url: https://a.test", "this machine", id="remote"),
+        pytest.param("subdomain: acme", "subdomain: https://acme", "'acme' alone", id="scheme"),
+        pytest.param("subdomain: acme", "subdomain: acme/x", "'acme' alone", id="path"),
+        pytest.param("subdomain: acme", "subdomain: 10.0.0.1", "'acme' alone", id="address"),
+        pytest.param("subdomain: acme", 'subdomain: "[::1]"', "'acme' alone", id="address-6"),
+        pytest.param("subdomain: acme", "subdomain: acme@evil", "'acme' alone", id="user"),
+        pytest.param("subdomain: acme", "base_url: http://10.0.0.1", "this machine", id="private"),
+        pytest.param(
+            "policy:", "limits: {minute_seconds: 2}\n    policy:", "for a sandbox", id="minute"
+        ),
+        pytest.param("policy:", "limits: {reserve: 1}\n    policy:", "reserve", id="reserve"),
+        pytest.param(
+            "policy:", "sync: {every_seconds: 0}\n    policy:", "every_seconds", id="sync"
+        ),
         pytest.param(", client_secret: quiet", "", "give client_id and client_secret", id="half"),
         pytest.param("policy:", "mode: native\n    policy:", "on Freshdesk only", id="native"),
         pytest.param("policy:", "prefix: sla\n    policy:", "ends in an underscore", id="prefix"),

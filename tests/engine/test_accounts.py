@@ -14,9 +14,12 @@ from connector.engine.holding import LeaseLost
 from connector.engine.intake import Rank, request_look
 from connector.errors import (
     AccountError,
+    AccountSuspended,
+    BudgetSpent,
     HelpdeskUnreachable,
     OutcomeUnknown,
     RateLimited,
+    RoleMissing,
     SignInRefused,
 )
 from connector.helpdesks.base import ClockSample, Identity
@@ -358,3 +361,66 @@ def test_a_timer_that_was_set_while_a_job_ran_follows_a_clock_that_was_moved_mea
     row = zendesk.row(ticket)
     at_risk = datetime.fromisoformat(row["evaluation"]["next_change_at"]).timestamp()
     assert row["look_at"] == pytest.approx(at_risk - 600.0, abs=1)
+
+
+# --- limits, roles -------------------------------------------------------------------------------
+
+
+def test_our_own_share_used_up_delays_the_account_and_fails_nothing(desk: Desk) -> None:
+    ticket = desk.create()
+    desk.hint(ticket)
+    read = "read_many" if desk.kind == "zendesk" else "read"
+    desk.helpdesk.always(read, lambda: BudgetSpent("used up", retry_after=30))
+    desk.drain()
+    row = desk.account_row()
+    assert (row["state"], row["failures"], row["last_error"]) == ("ok", 0, None)
+    assert row["held_until"] > row["lease_until"]
+    assert (desk.row(ticket)["attempts"], desk.row(ticket)["parked"]) == (0, None)
+    desk.helpdesk.heal()
+    desk.hurry()
+    desk.drain()
+    assert desk.right(ticket)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (SignInRefused, "sign_in_needed"),
+        (RoleMissing, "role_needed"),
+        (AccountSuspended, "suspended"),
+    ],
+)
+def test_each_refusal_has_a_state_of_its_own_and_ends_with_its_cause(
+    desk: Desk, error: type[AccountError], state: str
+) -> None:
+    ticket = desk.create()
+    desk.hint(ticket)
+    read = "read_many" if desk.kind == "zendesk" else "read"
+    desk.helpdesk.always(read, lambda: error("no"))
+    desk.drain()
+    assert (desk.account_row()["state"], desk.account_row()["last_error"]) == (state, "no")
+    assert desk.row(ticket)["attempts"] == 0
+    desk.helpdesk.heal()
+    desk.hurry()
+    desk.drain()
+    assert desk.right(ticket)
+    assert desk.account_row()["state"] == "ok"
+
+
+def test_one_ticket_that_we_may_not_see_is_no_refusal_of_the_account(desk: Desk) -> None:
+    hidden, other = desk.create(), desk.create()
+
+    def hide(name: str, arguments: tuple[Any, ...]) -> None:
+        if name == "read" and arguments[0] == hidden:
+            raise RoleMissing("not this ticket")
+
+    desk.helpdesk.before = hide
+    if desk.kind == "zendesk":
+        real = desk.helpdesk.real.read_many
+        desk.helpdesk.real.read_many = lambda ids: [
+            one for one in real(ids) if one.ticket.id != hidden
+        ]
+    desk.enrich(hidden, other)
+    assert desk.account_row()["state"] == "ok"
+    assert "not this ticket" in desk.row(hidden)["last_error"]
+    assert desk.right(other)

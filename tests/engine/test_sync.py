@@ -7,11 +7,9 @@ import pytest
 
 from connector.engine import sync
 from connector.engine.sync import CHANGES, FULL, Progress
-from connector.errors import RateLimited
+from connector.errors import HelpdeskUnreachable, RateLimited, RoleMissing
 from connector.store import tables
 from tests.engine.conftest import Desk
-
-LONG_AGO = 100 * 86_400.0  # seconds
 
 
 @pytest.fixture
@@ -218,3 +216,69 @@ def test_a_ticket_that_cannot_be_understood_costs_no_other_of_its_page(
     assert "ValueError" in desk.row(tickets[1])["last_error"]
     monkeypatch.undo()
     assert all_right(desk, (tickets[0], tickets[2]))
+
+
+def test_the_past_of_a_backfill_comes_from_the_event_export(zendesk: Desk) -> None:
+    tickets = [zendesk.create(priority="low") for _ in range(3)]
+    for ticket in tickets:
+        zendesk.advance(60)
+        zendesk.reply(ticket)
+        zendesk.advance(60)
+        zendesk.edit(ticket, status="pending")
+        zendesk.advance(60)
+        zendesk.edit(ticket, priority="urgent")
+    zendesk.advance(120)
+    zendesk.forget_requests()
+    assert backfill(zendesk).written == 3
+    asked = zendesk.requests()
+    assert not [name for name in asked if "audits" in name]
+    assert all_right(zendesk, tickets)
+    fields = {row[1] for row in zendesk.rows(tables.history)[0]["body"]["changes"]}
+    assert {"priority", "status"} <= fields
+    assert zendesk.rows(tables.past_event) == []
+
+
+def test_a_ticket_that_changed_after_its_events_were_read_has_its_audits_read(
+    zendesk: Desk,
+) -> None:
+    ticket = zendesk.create(priority="low")
+    zendesk.advance(60)
+    zendesk.reply(ticket)
+    zendesk.advance(120)
+
+    def change_now() -> None:
+        zendesk.reply(ticket)
+        zendesk.advance(60)
+        zendesk.edit(ticket, priority="urgent")
+        zendesk.advance(120)
+
+    zendesk.helpdesk.once("events", change_now)
+    backfill(zendesk)
+    assert zendesk.right(ticket)
+    assert len(zendesk.rows(tables.history)[0]["body"]["replies"]) == 2
+
+
+def test_a_helpdesk_that_fails_only_at_the_feed_is_no_failure_of_the_account(desk: Desk) -> None:
+    follow(desk)
+    ticket = desk.create()
+    desk.helpdesk.always("changes", lambda: HelpdeskUnreachable("the list is in the wrong order"))
+    with desk.database.write() as conn:
+        sync.request(conn, "acme", CHANGES)
+    desk.enrich(ticket)
+    desk.drain_until_quiet()
+    assert desk.right(ticket)
+    assert desk.account_row()["failures"] == 0
+    assert "wrong order" in str(progress(desk, CHANGES).last_error)
+    desk.helpdesk.heal()
+    assert look_for_changes(desk).last_error is None
+
+
+def test_a_feed_that_our_user_may_not_read_leaves_the_webhooks(desk: Desk) -> None:
+    follow(desk)
+    ticket = desk.create()
+    desk.helpdesk.always("changes", lambda: RoleMissing("exports are for admins"))
+    with desk.database.write() as conn:
+        sync.request(conn, "acme", CHANGES)
+    desk.enrich(ticket)
+    desk.drain_until_quiet()
+    assert (desk.right(ticket), desk.account_row()["state"]) == (True, "ok")

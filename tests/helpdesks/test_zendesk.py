@@ -22,9 +22,11 @@ from connector.errors import (
     WriteConflict,
 )
 from connector.helpdesks.base import Desired, Observation, Row, Wants
+from connector.helpdesks.zendesk import translate
 from connector.helpdesks.zendesk.client import Client
 from connector.helpdesks.zendesk.webhook import TEST_SECRET
 from connector.http import Session
+from mappings.field_mapping import Words
 from mappings.ticket import Change, Reply
 
 BASE = "http://127.0.0.1:9"
@@ -339,6 +341,21 @@ def test_a_row_of_a_bulk_write_is_safe(zendesk, wire):
         "additional_tags": ["sla_sev_low"],
         "remove_tags": ["sla_sev_high"],
     }
+
+
+def test_tags_of_a_closed_ticket_are_written_only_where_that_is_asked_for(zendesk, wire):
+    row = zendesk.sample("ticket")["ticket"] | {"status": "closed"}
+    for asked, tags in ((False, None), (True, ["sla_sev_low"])):
+        helpdesk = zendesk.open(closed_tags=asked)
+        zendesk.serve(wire)
+        helpdesk.prepare()
+        beside = translate.Sideloads()
+        seen = translate.reading(
+            row, beside, helpdesk._fields(), Words(helpdesk._mapping), closed_tags=asked
+        )
+        planned = helpdesk.plan(seen, desired())
+        assert (planned.body["additional_tags"] if planned else None) == tags
+        assert planned is None or "custom_fields" not in planned.body
 
 
 def test_a_single_write_uses_the_verbs_for_tags(zendesk, wire):

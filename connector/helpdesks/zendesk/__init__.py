@@ -86,6 +86,7 @@ class Zendesk:
         self._takes_calls = wants.calls
         self._prefix = account.prefix
         self._robots = frozenset(account.robots)
+        self._closed_tags = account.closed_tags
         self._secrets = [one.get_secret_value() for one in account.webhook.secrets]
         seconds = account.webhook.window_seconds
         self._window = timedelta(seconds=seconds) if seconds else None
@@ -258,6 +259,7 @@ class Zendesk:
             Words(self._mapping),
             calls=self._takes_calls,
             robots=bool(self._robots),
+            closed_tags=self._closed_tags,
         )
 
     def _fields(self) -> Catalogue:

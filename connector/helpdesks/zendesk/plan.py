@@ -15,7 +15,8 @@ def plan(reading: Reading, desired: Desired, catalogue: Catalogue, prefix: str) 
     if reading.read_only is not None:
         return None
     remarks: list[str] = []
-    fields = dict(_fields(reading, desired, catalogue, remarks))
+    tags_only = reading.raw.get("tags_only", False)
+    fields = {} if tags_only else dict(_fields(reading, desired, catalogue, remarks))
     options = prefix + "f_"  # options of our drop-down fields are tags as well
     add = frozenset(tag for tag in desired.tags - reading.tags if not tag.startswith(options))
     surplus = (reading.tags & desired.own_tags) - desired.tags

@@ -30,7 +30,8 @@ from mappings.field_mapping import REPORTED_AT, FieldMapping, Words, plain
 from mappings.ticket import DONE, STATUS, WAITING, Change, Reply, Status, Ticket
 from mappings.written import instant
 
-READ_ONLY = frozenset({"closed", DELETED})
+CLOSED = "closed"
+READ_ONLY = frozenset({CLOSED, DELETED})
 MAX_MINUTES = 50 * 366 * 24 * 60  # no ticket waits for fifty years
 # Our metric -> Zendesk's own, the first that has a date.
 OWN_DUES = {
@@ -87,10 +88,12 @@ def reading(
     *,
     calls: bool = False,
     robots: bool = False,
+    closed_tags: bool = False,
 ) -> Reading:
     """One look at a ticket, with what its metrics tell of the past; `calls`: see `Wants`.
 
-    `robots`: some agents are none, so that the figures alone do not tell of a reply.
+    `robots`: some agents are none, so that the figures alone do not tell of a reply. `closed_tags`:
+    tags of closed tickets may be written, which bulk jobs can do.
     """
     ticket_id = str(raw["id"])
     metrics = beside.metric_sets.get(ticket_id) or object_of(raw.get("metric_set"))
@@ -104,13 +107,14 @@ def reading(
         remarks=words.remarks,
     )
     status = str(raw.get("status") or "").lower()
+    tags_only = closed_tags and status == CLOSED
     return Reading(
         ticket=found,
         updated_at=instant(raw.get("updated_at")) or found.created_at,
         counters=_counters(metrics, None if robots else comments, status_at, calls=calls),
         fields={name: plain(state.get(out.id)) for name, out in catalogue.outputs.items()},
         tags=frozenset(state["tags"]),
-        read_only=status if status in READ_ONLY else None,
+        read_only=status if status in READ_ONLY and not tags_only else None,
         raw={
             "updated_stamp": raw.get("updated_at"),
             "state": _known(state, catalogue),
