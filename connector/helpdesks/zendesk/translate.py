@@ -119,6 +119,7 @@ def reading(
             "updated_stamp": raw.get("updated_at"),
             "state": _known(state, catalogue),
             "comments": comments,
+            "tags_only": tags_only,
         },
     )
 
