@@ -104,7 +104,7 @@ class Worker:
         now = self._monotonic()
         for name in free:
             idle = now - self._checked.get(name, float("-inf")) >= self._clock_check_seconds
-            if name in due or idle:
+            if name in due or idle or self._served[name].recheck.is_set():
                 self._running[name] = self._pool.submit(
                     self._visit, self._served[name], name in due
                 )

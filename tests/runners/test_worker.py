@@ -18,8 +18,9 @@ from ruamel.yaml import YAML
 from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
-from app import create_worker
+from app import create_worker, open_accounts
 from commands.demo import deskclock
+from connector.engine import accounts
 from connector.engine.intake import request_look
 from connector.engine.rank import Rank
 from connector.errors import SettingsError
@@ -105,6 +106,10 @@ class Site:
             for ticket in self.control(kind, "GET", "tickets")["tickets"]
             if "sla_sev_high" in ticket["tags"]
         }
+
+    def asked(self, kind: str, path: str) -> int:
+        counts = self.control(kind, "GET", "requests")["counts"]
+        return sum(n for name, n in counts.items() if path in name)
 
     def sent(self) -> int:
         counts = [self.control(kind, "GET", "requests")["counts"] for kind in self.urls]
@@ -196,6 +201,42 @@ def test_what_is_due_is_drained_and_the_lease_is_given_back(site: Site) -> None:
     settle(worker)
     assert site.enriched() == tickets
     assert {row["lease_holder"] for row in site.rows(tables.account)} == {None}
+    worker.stop()
+    worker.run()
+
+
+def test_what_no_webhook_told_is_found_while_the_worker_runs(site: Site) -> None:
+    worker = create_worker(site.settings)
+    settle(worker)
+    assert sorted(row["account"] for row in site.rows(tables.sync)) == sorted(KINDS)
+    tickets = {(kind, site.create(kind)) for kind in KINDS}
+    for kind in KINDS:  # Zendesk withholds the newest minute
+        site.control(kind, "POST", "clock", {"advance_seconds": 120})
+    with site.database.write() as conn:
+        conn.execute(update(tables.sync).values(next_at=0))
+    settle(worker)
+    assert site.enriched() == tickets
+    assert {row["body"]["missed"] for row in site.rows(tables.sync)} == {1}
+    worker.stop()
+    worker.run()
+
+
+def test_fields_are_read_anew_when_something_was_refused(site: Site) -> None:
+    opened = open_accounts(site.settings)["freshdesk"].account
+    database = site.database
+    upgrade(database)
+    database.run(lambda conn: accounts.register(conn, "freshdesk", "freshdesk"))
+    worker = Worker(
+        database, {"freshdesk": opened}, threads=1, poll_seconds=0.01, clock_check_seconds=60.0
+    )
+    settle(worker)
+    asked = site.asked("freshdesk", "ticket_fields")
+    settle(worker)
+    assert site.asked("freshdesk", "ticket_fields") == asked
+    opened.recheck.set()
+    settle(worker)
+    assert site.asked("freshdesk", "ticket_fields") > asked
+    assert site.rows(tables.account)[0]["advice"] == []
     worker.stop()
     worker.run()
 
