@@ -8,6 +8,7 @@ from typing import Literal
 from operations.standing import HEARTBEAT_MAX_AGE, AccountStanding, Feed, LeftAlone, Standing
 
 CLOCK_WARNING_SECONDS = 300.0
+FOUGHT_SECONDS = 86_400.0  # what was replaced a day ago and not since is over
 START_A_WORKER = "Start one: deskclock run, or deskclock worker."
 
 
@@ -136,6 +137,26 @@ def _silence(account: AccountStanding, at: datetime) -> Iterator[Item]:
         )
 
 
+def _overwritten(account: AccountStanding, at: datetime) -> Iterator[Item]:
+    latest = account.overwritten_at
+    if latest is not None and (at - latest).total_seconds() < FOUGHT_SECONDS:
+        times = "once" if account.overwritten == 1 else f"{account.overwritten:,} times"
+        advice = "See which rule, app or person writes the same fields, and stop it."
+        if account.mode == "native":
+            advice = (
+                "Freshdesk's own SLA engine may compute its dates anew: switch its SLA policies "
+                "off for these tickets, or choose mode: own_fields."
+            )
+        yield Item(
+            tone="warn",
+            account=account.name,
+            what=f"What deskclock wrote was replaced by something else {times} so far, the last "
+            f"time {span((at - latest).total_seconds())} ago; {account.conceded:,} fields of single "
+            "tickets were given up.",
+            advice=advice,
+        )
+
+
 def _clock(account: AccountStanding, _at: datetime) -> Iterator[Item]:
     offset = account.clock_offset_seconds
     if abs(offset) > CLOCK_WARNING_SECONDS:
@@ -199,6 +220,7 @@ def grouped(left_alone: Sequence[LeftAlone]) -> tuple[tuple[str, str, str], ...]
 _QUESTIONS: tuple[Callable[[AccountStanding, datetime], Iterator[Item]], ...] = (
     _state,
     _silence,
+    _overwritten,
     _clock,
     _feeds,
     _tickets,

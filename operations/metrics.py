@@ -74,12 +74,18 @@ def _accounts(now: Standing) -> Iterator[Metric]:
     silent = _gauge(
         "webhooks_silent", "1 while tickets change and no webhook tells of them.", "account"
     )
+    overwritten = _counter(
+        "overwritten", "Writes of ours that something else had replaced.", "account"
+    )
+    conceded = _counter("conceded", "Fields of single tickets that were given up.", "account")
     for one in now.accounts:
+        overwritten.add_metric([one.name], one.overwritten)
+        conceded.add_metric([one.name], one.conceded)
         for name in _states(one):
             state.add_metric([one.name, name], float(one.state == name))
         offset.add_metric([one.name], one.clock_offset_seconds)
         silent.add_metric([one.name], float(one.webhooks_silent_since is not None))
-    yield from (state, offset, silent)
+    yield from (state, offset, silent, overwritten, conceded)
 
 
 def _states(one: AccountStanding) -> Sequence[str]:

@@ -126,6 +126,11 @@ class AccountStanding:
     advice: tuple[str, ...]
     #: fields that are no longer written, and since when
     contested: Mapping[str, datetime]
+    #: how often something else had replaced what we wrote, and when that was last found
+    overwritten: int
+    overwritten_at: datetime | None
+    #: fields of single tickets that were given up so far
+    conceded: int
     #: the helpdesk's clock minus ours, seconds
     clock_offset_seconds: float
     clock_checked_at: datetime | None
@@ -225,6 +230,9 @@ def _account(conn: Connection, served: Served, at: float) -> AccountStanding:
         last_error=usable.last_error,
         advice=tuple(map(str, (row.advice or ()))) if row is not None else (),
         contested=contested,
+        overwritten=row.overwritten if row is not None else 0,
+        overwritten_at=_some_instant(row.overwritten_at) if row is not None else None,
+        conceded=row.conceded if row is not None else 0,
         clock_offset_seconds=offset,
         clock_checked_at=_some_instant(row.clock_checked_at) if row is not None else None,
         limits=_limits(conn, served, at),

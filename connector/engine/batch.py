@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from connector.engine import brakes, evidence, schedule, writes
+from connector.engine import brakes, schedule, writes
 from connector.engine.failures import Failures
 from connector.engine.found import Found
 from connector.engine.holding import NOT_THE_TICKET, Holding, LeaseLost
@@ -274,8 +274,7 @@ class Batch:
             return one
 
         def work(conn: Connection) -> tuple[frozenset[str], frozenset[str]]:
-            body = {"fields": sorted(brakes.names_of(plan))}
-            evidence.record(conn, name, plan.ticket_id, evidence.OVERWRITTEN, body)
+            brakes.overwritten(conn, name, plan)
             fought = brakes.fought_over(conn, name, plan, one.fingerprint)
             values = {field: brakes.value_of(one.wanted, field) for field in fought}
             why = "written three times within an hour and found changed each time"

@@ -102,6 +102,18 @@ def is_young(conn: Connection, account: str, ticket_id: str) -> bool:
     return latest is not None and now(conn) - latest < LAGGING_SECONDS
 
 
+def overwritten(conn: Connection, account: str, plan: Plan) -> None:
+    """Record that something else has replaced what we had written, and count it."""
+    body = {"fields": sorted(names_of(plan))}
+    evidence.record(conn, account, plan.ticket_id, evidence.OVERWRITTEN, body)
+    columns = account_table.c
+    conn.execute(
+        update(account_table)
+        .where(columns.name == account)
+        .values(overwritten=columns.overwritten + 1, overwritten_at=now(conn))
+    )
+
+
 def concede(
     conn: Connection, account: str, ticket_id: str, values: Mapping[str, Any], why: str
 ) -> frozenset[str]:
@@ -114,6 +126,9 @@ def concede(
     conn.execute(update(ticket).where(*where).values(conceded={**held, **values}))
     for name in sorted(values):
         evidence.record(conn, account, ticket_id, evidence.CONCEDED, {"field": name, "why": why})
+    columns = account_table.c
+    raised = columns.conceded + len(values)
+    conn.execute(update(account_table).where(columns.name == account).values(conceded=raised))
     return _contest(conn, account, [name for name in values if name != NATIVE])
 
 

@@ -78,6 +78,9 @@ account = Table(
     Column("basis", Text, comment="fingerprint of the policies and the mode that it was served by"),
     Column("advice", _Body, comment="what an admin should know of its set-up, a line each"),
     Column("contested", _Body, comment="fields that are no longer written: name -> since when"),
+    _count("overwritten", "how often something else had replaced what we wrote"),
+    _instant("overwritten_at", "when that was last found"),
+    _count("conceded", "fields of single tickets that were given up so far"),
     comment="one helpdesk account and how it stands; never touched by the intake",
 )
 

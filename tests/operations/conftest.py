@@ -37,6 +37,10 @@ class Stage:
     def account(self, name: str = "acme", **values: Any) -> None:
         self.add(tables.account, name=name, kind="zendesk", **values)
 
+    def change(self, **values: Any) -> None:
+        with self.database.write() as conn:
+            conn.execute(tables.account.update().values(**values))
+
     def limit(self, bucket: str = "account", **values: Any) -> None:
         self.add(tables.budget, account="acme", bucket=bucket, **values)
 

@@ -1,6 +1,7 @@
 """The page says how every account stands and what to do, and is there for this machine only."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -287,3 +288,25 @@ def test_the_pace_of_a_backfill_says_when_it_ends(stage: Stage) -> None:
     at_once = progress(feed, begun)
     assert at_once is not None
     assert (at_once.per_second, at_once.left_seconds) == (None, None)
+
+
+def test_what_something_else_replaces_is_counted_and_told_for_a_day(stage: Stage) -> None:
+    stage.well()
+    stage.change(overwritten=7, overwritten_at=stage.at - 60, conceded=2)
+    page = stage.get("/status").text
+    assert "replaced by something else 7 times so far" in page
+    assert "2 fields of single tickets were given up" in page
+    figures = stage.get("/metrics").text
+    assert 'deskclock_overwritten_total{account="acme"} 7.0' in figures
+    assert 'deskclock_conceded_total{account="acme"} 2.0' in figures
+    stage.change(overwritten_at=stage.at - 2 * 86_400)
+    assert "replaced by something else" not in stage.get("/status").text
+
+
+def test_in_native_mode_the_helpdesks_own_engine_is_named(stage: Stage) -> None:
+    stage.served[:] = [replace(stage.served[0], mode="native")]
+    stage.well()
+    stage.change(overwritten=1, overwritten_at=stage.at - 60)
+    page = stage.get("/status").text
+    assert "replaced by something else once so far" in page
+    assert "choose mode: own_fields" in page

@@ -20,6 +20,12 @@ def upgrade() -> None:
         "account",
         _column("contested", sa.JSON(), "fields that are no longer written: name -> since when"),
     )
+    for number in (
+        _number("overwritten", sa.Integer(), "how often something else had replaced what we wrote"),
+        _number("overwritten_at", sa.Double(), "when that was last found"),
+        _number("conceded", sa.Integer(), "fields of single tickets that were given up so far"),
+    ):
+        op.add_column("account", number)
     op.add_column(
         "ticket",
         _column("hinted_at", sa.Double(), "the latest delivery of a webhook about it; empty: none"),
