@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix bench lock
+.PHONY: help setup run test contract check fix bench lock
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,9 @@ run: .venv/.runtime  ## start deskclock (without accounts: with two local helpde
 
 test: setup  ## run all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+contract: setup  ## hold sandbox and requests against the vendors' documents, and list differences
+	$(BIN)/python -m pytest -v tests/contract $(ARGS)
 
 check: setup  ## format, lint, imports, types
 	$(BIN)/ruff format --check .

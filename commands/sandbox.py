@@ -29,9 +29,16 @@ def _seconds(_context: object, _parameter: object, value: str) -> float:
 @click.option("--port", type=click.IntRange(1, 65535), help="Default: 8081 or 8082.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the ready-made data.")
 @click.option("--tickets", type=click.IntRange(0), default=24, show_default=True)
-@click.option("--faults", default="", help='Such as "latency=50ms,429=0.05,500=0.02".')
+@click.option("--faults", default="", help='Such as "latency=50ms,429=0.05,slow=0.02".')
 @click.option("--plan", default="unlimited", show_default=True, help="The vendor's rate limits.")
 @click.option("--minute", default="60s", callback=_seconds, help="Length of a limit's minute.")
+@click.option(
+    "--windows",
+    type=click.Choice(["fixed", "aligned", "sliding"]),
+    default="fixed",
+    show_default=True,
+    help="How that minute is counted.",
+)
 @click.option("--job", default="200ms", callback=_seconds, help="How long a bulk job takes.")
 @click.option("--fresh", is_flag=True, help="Forget the tickets of earlier runs.")
 @click.option("--webhook", help="Address that is told of every change.")

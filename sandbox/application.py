@@ -13,14 +13,14 @@ from werkzeug.exceptions import HTTPException
 from sandbox import controls, page
 from sandbox.clock import Clock
 from sandbox.core import Core
-from sandbox.deliveries import Sender
+from sandbox.deliveries import PlainManners, Sender
 from sandbox.desk import Desk
 from sandbox.errors import SettingError
 from sandbox.faults import FaultBox, Faults, parse_faults
 from sandbox.freshdesk import application as freshdesk
 from sandbox.freshdesk import gate as freshdesk_gate
-from sandbox.gate import Gate
-from sandbox.limits import Limiter
+from sandbox.gate import Gate, Refusals
+from sandbox.limits import Limiter, Windows
 from sandbox.seed import seeded_histories
 from sandbox.state import State
 from sandbox.traffic import Traffic
@@ -36,6 +36,28 @@ class Kind(StrEnum):
 
 
 _PLANS = {Kind.ZENDESK: zendesk_gate.PLANS, Kind.FRESHDESK: freshdesk_gate.PLANS}
+_REFUSALS = {
+    Kind.ZENDESK: Refusals(
+        too_many=zendesk_gate.refuse,
+        bodies={
+            401: {"error": "Couldn't authenticate you"},
+            403: {"error": {"title": "Forbidden", "message": "You do not have access to this"}},
+        },
+    ),
+    Kind.FRESHDESK: Refusals(
+        too_many=freshdesk_gate.refuse,
+        bodies={
+            401: {
+                "code": "invalid_credentials",
+                "message": "You have to be logged in to perform this action.",
+            },
+            403: {
+                "code": "access_denied",
+                "message": "You are not authorized to perform this action.",
+            },
+        },
+    ),
+}
 # Seconds until a failed delivery is tried again, in minutes of the limits' length.
 _RETRIES = {Kind.ZENDESK: (1 / 60, 5 / 60, 30 / 60), Kind.FRESHDESK: (5.0, 30.0, 60.0)}
 
@@ -45,8 +67,8 @@ class Settings:
     """How a local helpdesk is set up. Raises SettingError for what cannot be used.
 
     `data_dir` None keeps everything in memory. `minute_seconds` is the length of a rate limit's
-    minute, `job_seconds` how long a Zendesk job takes. Each webhook has a `url`, and may have
-    `secret`, `headers`, `kind` and `template`.
+    minute, `windows` how it is counted, `job_seconds` how long a Zendesk job takes. Each webhook
+    has a `url`, and may have `secret`, `headers`, `kind` and `template`.
     """
 
     helpdesk: str
@@ -56,6 +78,7 @@ class Settings:
     fresh: bool = False
     plan: str = "unlimited"
     minute_seconds: float = 60.0
+    windows: str = Windows.FIXED
     job_seconds: float = 0.2
     faults: str = ""
     webhooks: Sequence[Mapping[str, Any]] = ()
@@ -68,6 +91,9 @@ class Settings:
         plans = _PLANS[self.kind]
         if self.plan not in plans:
             message = f"plan is one of {', '.join(plans)}, not {self.plan!r}"
+            raise SettingError(message)
+        if self.windows not in list(Windows):
+            message = f"windows is one of {', '.join(Windows)}, not {self.windows!r}"
             raise SettingError(message)
         if self.minute_seconds <= 0 or self.job_seconds < 0 or self.tickets < 0:
             message = "minute_seconds must be above 0, job_seconds and tickets at least 0"
@@ -104,9 +130,10 @@ class Sandbox:
         self.state = state = State(settings.file)
         self.clock = Clock(state.setting("clock"), lambda saved: state.remember("clock", saved))
         delays = [share * settings.minute_seconds for share in _RETRIES[settings.kind]]
-        self.sender = Sender(state, self.clock, retry_delays=delays)
+        manners = PlainManners(delays)
+        self.sender = Sender(state, self.clock, manners=manners, seed=settings.seed)
         self.traffic = Traffic()
-        self.limiter = Limiter(settings.minute_seconds)
+        self.limiter = Limiter(settings.minute_seconds, Windows(settings.windows))
         self.faults = self._fault_box()
         self.desk: Desk
 
@@ -114,8 +141,8 @@ class Sandbox:
         """Put the API of the vendor into the app, and seed a new account."""
         kind = self.settings.kind
         vendor = zendesk if kind is Kind.ZENDESK else freshdesk
-        refuse = zendesk_gate.refuse if kind is Kind.ZENDESK else freshdesk_gate.refuse
-        Gate(self.clock, self.faults, self.traffic, refuse).install(app)
+        past = self.state.past
+        Gate(self.clock, self.faults, self.traffic, past, _REFUSALS[kind]).install(app)
         core = Core(
             state=self.state,
             clock=self.clock,
@@ -152,11 +179,12 @@ class Sandbox:
         faults = Faults(**saved) if saved else Faults()
         if self.settings.faults:
             faults = parse_faults(self.settings.faults)
-        return FaultBox(
-            faults,
-            seed=self.settings.seed,
-            save=lambda kept: self.state.remember("faults", asdict(kept)),
-        )
+        self.state.past.keep(faults.stale > 0)
+        return FaultBox(faults, seed=self.settings.seed, save=self._keep_faults)
+
+    def _keep_faults(self, faults: Faults) -> None:
+        self.state.past.keep(faults.stale > 0)
+        self.state.remember("faults", asdict(faults))
 
 
 def build(settings: Settings) -> Flask:

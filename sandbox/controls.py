@@ -1,15 +1,18 @@
 """The sandbox's own controls under `/_sandbox/`: JSON for tests and tools, forms for its page."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify, redirect, request
 
+from sandbox.bulk import Bulk, read_wish
 from sandbox.clock import parse_instant
-from sandbox.desk import Customer, DeskError, Message, NewTicket, NoSuchTicketError
+from sandbox.deliveries import read_disturbance
+from sandbox.desk import Customer, DeskError, Message, NewTicket, NoSuchTicketError, Troubles
 from sandbox.faults import faults_from_json
 from sandbox.histories import Actor, HistoryError, parse_histories
+from sandbox.limits import Windows
 
 if TYPE_CHECKING:
     from sandbox.application import Sandbox
@@ -25,14 +28,20 @@ _MENU = {
     "POST organizations": "{name, domains, tags, fields {name: value}}: create it or change it",
     "POST load": "a list of histories; ?webhooks=1 announces them, ?moved=now ends the export",
     "POST announce": "tell the webhooks of every ticket, as if each were new",
+    "POST bulk": "{count, share_open, share_closed, share_history, since, seed}: very many tickets",
     "GET POST clock": "{offset_seconds | advance_seconds | set: ISO | freeze: bool}",
     "GET POST faults": "{spec: 'latency=50ms,429=0.05'} or {'429': 0.05}; {} is none",
+    "GET POST limits": "{windows: fixed|aligned|sliding, minute_seconds}: how calls are counted",
     "GET POST switches": "behaviours of the vendor that are not known for certain",
     "GET POST webhooks": "{url, secret, headers, kind, template}",
     "DELETE webhooks/<id>": "forget a webhook",
     "GET deliveries": "what was sent (?limit=)",
-    "GET requests": "API calls counted by endpoint, and the latest; DELETE begins at zero",
+    "GET POST deliveries/faults": "{off: bool, duplicate, reorder (shares), reorder_seconds}",
+    "GET requests": "API calls by endpoint, refusals, and calls after one; DELETE begins at zero",
     "POST tokens/revoke": "let all access tokens be expired",
+    "POST account": "{suspended: bool, deactivated: bool}: the account; the user of the API",
+    "DELETE fields/<name>": "delete a ticket field, by id, name or title",
+    "POST fields/<name>": "{type: the vendor's word} or {hidden: bool} (from the ticket form)",
 }
 _TEXTS = ("subject", "description", "requester", "organization", "channel", "priority", "type")
 _CHANGEABLE = ("status", "priority", "type", "subject", "tags", "fields")
@@ -54,21 +63,29 @@ def blueprint(sandbox: "Sandbox") -> Blueprint:
         ("POST", "/tickets/<int:ticket_id>/call", calls.call),
         ("POST", "/organizations", calls.put_organization),
         ("POST", "/load", calls.load),
+        ("POST", "/bulk", calls.bulk),
         ("POST", "/announce", calls.announce),
         ("GET", "/clock", calls.clock),
         ("POST", "/clock", calls.move_clock),
         ("GET", "/faults", calls.faults),
         ("POST", "/faults", calls.set_faults),
+        ("GET", "/limits", calls.limits),
+        ("POST", "/limits", calls.set_limits),
         ("GET", "/switches", calls.switches),
         ("POST", "/switches", calls.set_switches),
         ("GET", "/webhooks", calls.webhooks),
         ("POST", "/webhooks", calls.add_webhook),
         ("DELETE", "/webhooks/<string:key>", calls.remove_webhook),
         ("GET", "/deliveries", calls.deliveries),
+        ("GET", "/deliveries/faults", calls.delivery_faults),
+        ("POST", "/deliveries/faults", calls.set_delivery_faults),
         ("GET", "/requests", calls.requests),
         ("DELETE", "/requests", calls.forget_requests),
         ("POST", "/requests/reset", calls.forget_requests),
         ("POST", "/tokens/revoke", calls.revoke_tokens),
+        ("POST", "/account", calls.set_account),
+        ("POST", "/fields/<string:name>", calls.change_field),
+        ("DELETE", "/fields/<string:name>", calls.delete_field),
     )
     for method, rule, view in routes:
         api.add_url_rule(rule, f"{method} {rule}", view, methods=[method])
@@ -151,6 +168,12 @@ class Controls:
         )
         return jsonify({"ids": ids}), 201
 
+    def bulk(self) -> Any:
+        """Store very many made-up tickets; answers when all of them are there."""
+        wish = read_wish(_wanted())
+        sandbox = self._sandbox
+        return jsonify(Bulk(sandbox.state, sandbox.clock, self._desk, wish).load()), 201
+
     def announce(self) -> Answer:
         """Tell the webhooks of every ticket."""
         return jsonify({"announced": self._desk.announce()})
@@ -166,7 +189,7 @@ class Controls:
             "offset_seconds": lambda value: clock.set_offset(float(value)),
             "advance_seconds": lambda value: clock.advance(float(value)),
             "set": lambda value: clock.move_to(parse_instant(value)),
-            "freeze": lambda value: clock.freeze(value not in (False, "false", "0", "")),
+            "freeze": lambda value: clock.freeze(_truth(value)),
         }
         known = [name for name in moves if name in wanted]
         if not known:
@@ -184,6 +207,20 @@ class Controls:
         """Let things go wrong."""
         self._sandbox.faults.set(faults_from_json(_wanted()))
         return self._done("/", self._sandbox.faults.faults.as_json())
+
+    def limits(self) -> Answer:
+        """How calls are counted."""
+        limiter = self._sandbox.limiter
+        return jsonify({"windows": limiter.windows, "minute_seconds": limiter.minute_seconds})
+
+    def set_limits(self) -> Any:
+        """Count calls in other windows; all buckets are empty then."""
+        wanted = _only(_wanted(), ("windows", "minute_seconds"))
+        self._sandbox.limiter.change(
+            windows=Windows(wanted["windows"]) if "windows" in wanted else None,
+            minute_seconds=float(wanted["minute_seconds"]) if "minute_seconds" in wanted else None,
+        )
+        return self.limits()
 
     def switches(self) -> Answer:
         """The unconfirmed behaviours."""
@@ -216,6 +253,15 @@ class Controls:
         """What was sent."""
         return jsonify(self._sandbox.sender.log(request.args.get("limit", 200, int)))
 
+    def delivery_faults(self) -> Answer:
+        """What goes wrong with webhooks."""
+        return jsonify(self._sandbox.sender.disturbance.as_json())
+
+    def set_delivery_faults(self) -> Answer:
+        """Let webhooks go wrong."""
+        self._sandbox.sender.disturbance = read_disturbance(_wanted())
+        return self.delivery_faults()
+
     def requests(self) -> Answer:
         """API calls."""
         return jsonify(self._sandbox.traffic.as_json())
@@ -229,6 +275,32 @@ class Controls:
         """Let tokens expire."""
         self._desk.revoke_tokens()
         return jsonify({})
+
+    def set_account(self) -> Answer:
+        """Suspend the account, deactivate the user of the API, or take that back."""
+        wanted = _only(_wanted(), ("suspended", "deactivated"))
+        for name, change in (("suspended", "suspend"), ("deactivated", "deactivate")):
+            if name in wanted:
+                getattr(self._troubles, change)(_truth(wanted[name]))
+        return jsonify(wanted)
+
+    def change_field(self, name: str) -> Answer:
+        """Give a ticket field another type, or take it off the form."""
+        wanted = _only(_wanted(), ("type", "hidden"))
+        if "type" in wanted:
+            self._troubles.retype_field(name, str(wanted["type"]))
+        if "hidden" in wanted:
+            self._troubles.hide_field(name, _truth(wanted["hidden"]))
+        return jsonify(wanted)
+
+    def delete_field(self, name: str) -> Answer:
+        """Delete a ticket field."""
+        self._troubles.delete_field(name)
+        return jsonify({"deleted": name})
+
+    @property
+    def _troubles(self) -> Troubles:
+        return self._desk if isinstance(self._desk, Troubles) else Troubles()
 
     def _say(
         self,
@@ -261,6 +333,18 @@ def _wanted() -> dict[str, Any]:
         message = "the body must be a JSON object"
         raise DeskError(message)
     return body
+
+
+def _only(wanted: dict[str, Any], known: Sequence[str]) -> dict[str, Any]:
+    unknown = sorted(set(wanted) - set(known))
+    if unknown or not wanted:
+        message = f"this takes {' and '.join(known)}, not {', '.join(unknown) or 'nothing'}"
+        raise DeskError(message)
+    return wanted
+
+
+def _truth(value: Any) -> bool:
+    return value not in (False, "false", "0", "")
 
 
 def _actor(wanted: Mapping[str, Any]) -> Actor:

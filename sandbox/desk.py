@@ -171,3 +171,38 @@ class Desk(Protocol):
 
     def close(self) -> None:
         """Stop background work."""
+
+
+class Troubles:
+    """What an administrator of the helpdesk may do to us; a desk that offers some derives from it.
+
+    Each call raises DeskError where the helpdesk has no such thing.
+    """
+
+    def suspend(self, suspended: bool) -> None:
+        """Suspend the account, so that every API call is refused, or let it work again."""
+        raise _not_offered(f"suspended = {suspended}")
+
+    def deactivate(self, deactivated: bool) -> None:
+        """Deactivate the user (the key) that the API calls are made with, or reactivate it."""
+        raise _not_offered(f"deactivated = {deactivated}")
+
+    def delete_field(self, name: str) -> None:
+        """Delete a ticket field (by id, name or title) with all its values."""
+        raise _not_offered(f"to delete the field {name}")
+
+    def retype_field(self, name: str, kind: str) -> None:
+        """Replace a ticket field by one of the same name and the vendor's type `kind`.
+
+        Its values are gone; where ids are numbers it has a new one. Raises DeskError for an
+        unknown field or type.
+        """
+        raise _not_offered(f"to make the field {name} a {kind}")
+
+    def hide_field(self, name: str, hidden: bool) -> None:
+        """Take a ticket field off the ticket form, or put it back."""
+        raise _not_offered(f"the field {name}: hidden = {hidden}")
+
+
+def _not_offered(what: str) -> DeskError:
+    return DeskError(f"not offered here: {what}")

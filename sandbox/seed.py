@@ -14,14 +14,15 @@ _YOUNGEST_MINUTES = 3
 
 
 @cache
-def _queue() -> dict[str, Any]:
+def queue() -> dict[str, Any]:
+    """The ready-made agents and ticket stories."""
     text = files("sandbox").joinpath("seeds/queue.json").read_text(encoding="utf-8")
     return dict(json.loads(text))
 
 
 def agents() -> list[tuple[str, str]]:
     """The agents' names and addresses."""
-    return [(agent["name"], agent["email"]) for agent in _queue()["agents"]]
+    return [(agent["name"], agent["email"]) for agent in queue()["agents"]]
 
 
 def seeded_histories(seed: int, count: int, now: datetime) -> list[History]:
@@ -36,7 +37,7 @@ def seeded_histories(seed: int, count: int, now: datetime) -> list[History]:
 def _stories(count: int, draw: random.Random) -> list[dict[str, Any]]:
     stories: list[dict[str, Any]] = []
     while len(stories) < count:
-        batch = list(_queue()["tickets"])
+        batch = list(queue()["tickets"])
         draw.shuffle(batch)
         stories += batch
     return stories[:count]
@@ -52,7 +53,7 @@ class _History:
         plan = story["plan"]
         needed = max((step[1] for step in plan), default=0) + _YOUNGEST_MINUTES
         self._age = needed + draw.randrange(_AGE_MINUTES) * draw.random()
-        self._round = number // len(_queue()["tickets"])
+        self._round = number // len(queue()["tickets"])
 
     def at(self, now: datetime) -> History:
         story = self._story

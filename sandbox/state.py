@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox.past import Past
+
 Doc = dict[str, Any]
 Key = int | str
 
@@ -20,12 +22,17 @@ CREATE TABLE IF NOT EXISTS objects (
 CREATE INDEX IF NOT EXISTS objects_by_parent ON objects (kind, parent, id);
 CREATE INDEX IF NOT EXISTS objects_by_moved ON objects (kind, moved, id);
 CREATE INDEX IF NOT EXISTS objects_by_created ON objects (kind, created, id);
+CREATE INDEX IF NOT EXISTS objects_on_shelf_by_moved
+    ON objects (kind, shelf, moved, id, created);
+CREATE INDEX IF NOT EXISTS objects_on_shelf_by_created
+    ON objects (kind, shelf, created, id, moved);
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 _PUT = "INSERT OR REPLACE INTO objects (kind, id, parent, created, moved, shelf, doc) "
 _VALUES = "VALUES (?, ?, ?, ?, ?, ?, ?)"
 _SORTS = {"created", "moved"}
+_LAGS = "ticket"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,9 +52,11 @@ class State:
     """Everything a local helpdesk remembers. One connection, guarded by one lock."""
 
     def __init__(self, path: Path | None) -> None:
+        self.past = Past()
         self._lock = threading.RLock()
         self._depth = 0
         self._after_commit: list[Callable[[], None]] = []
+        self._recorded: list[Row] | None = None
         self._db = sqlite3.connect(
             path or ":memory:", check_same_thread=False, isolation_level=None
         )
@@ -99,23 +108,48 @@ class State:
 
     def put_all(self, rows: Iterable[Row]) -> None:
         """Store many objects at once."""
-        values = [(r.kind, r.id, r.parent, r.created, r.moved, r.shelf, _dump(r.doc)) for r in rows]
+        if self.past.lagging:  # what such a thread saw is old already
+            return
+        rows = list(rows)
+        with self.writing():
+            if self.past.keeping:
+                self._note_past(rows)
+            if self._recorded is not None:
+                self._recorded += rows
+            self.put_texts(
+                (r.kind, r.id, r.parent, r.created, r.moved, r.shelf, dumped(r.doc)) for r in rows
+            )
+
+    def put_texts(self, values: Iterable[tuple[Any, ...]]) -> None:
+        """Store objects that are text already: the fields of `Row`, `doc` last and as JSON."""
         with self.writing():
             self._db.executemany(_PUT + _VALUES, values)
+
+    @contextmanager
+    def recording(self) -> Iterator[list[Row]]:
+        """One transaction; the list holds, in the end, everything that was put in it."""
+        with self.writing():
+            recorded: list[Row] = []
+            self._recorded = recorded
+            try:
+                yield recorded
+            finally:
+                self._recorded = None
 
     def get(self, kind: str, key: Key) -> Doc | None:
         """One object, or None."""
         if not _can_be_a_key(key):
             return None
         found = self._all("SELECT doc FROM objects WHERE kind = ? AND id = ?", (kind, key))
-        return json.loads(found[0][0]) if found else None
+        return self._seen(kind, key, json.loads(found[0][0])) if found else None
 
     def get_many(self, kind: str, keys: Iterable[Key]) -> dict[Key, Doc]:
         """The objects that exist among `keys`, by key."""
         wanted = list(filter(_can_be_a_key, dict.fromkeys(keys)))
         marks = ",".join("?" * len(wanted))
         query = f"SELECT id, doc FROM objects WHERE kind = ? AND id IN ({marks})"  # noqa: S608
-        found = {key: json.loads(doc) for key, doc in self._all(query, (kind, *wanted))}
+        rows = self._all(query, (kind, *wanted))
+        found = {key: self._seen(kind, key, json.loads(doc)) for key, doc in rows}
         return {key: found[key] for key in wanted if key in found}
 
     def children(self, kind: str, parent: Key) -> list[Doc]:
@@ -138,7 +172,7 @@ class State:
         values: tuple[Any, ...] = (kind,)
         if shelf is not None:
             query, values = query + " AND shelf = ?", (kind, shelf)
-        return [json.loads(doc) for (doc,) in self._all(query + " ORDER BY id", values)]
+        return self._docs(kind, self._all(query + " ORDER BY id", values))
 
     def count(self, kind: str, *, shelf: str = "") -> int:
         """How many objects of a kind are on a shelf."""
@@ -162,9 +196,15 @@ class State:
             message = f"a list is sorted by one of {sorted(_SORTS)}, not by {sort!r}"
             raise ValueError(message)
         way = "DESC" if descending else "ASC"
-        query = (
-            "SELECT doc FROM objects WHERE kind = ? AND shelf = ? AND moved >= ? AND created >= ?"  # noqa: S608
+        # the page is found in the index alone: rows that are skipped are not read
+        found = (
+            f"SELECT id AS found FROM objects INDEXED BY objects_on_shelf_by_{sort}"  # noqa: S608
+            " WHERE kind = ? AND shelf = ? AND moved >= ? AND created >= ?"
             f" ORDER BY {sort} {way}, id {way} LIMIT ? OFFSET ?"
+        )
+        query = (
+            f"SELECT doc FROM ({found}) CROSS JOIN objects ON kind = ? AND id = found"  # noqa: S608
+            f" ORDER BY {sort} {way}, id {way}"
         )
         least = -(2**62)
         values = (
@@ -174,8 +214,9 @@ class State:
             least if created_from is None else created_from,
             limit,
             offset,
+            kind,
         )
-        return [json.loads(doc) for (doc,) in self._all(query, values)]
+        return self._docs(kind, self._all(query, values))
 
     def moved_after(
         self, kind: str, *, moved: int, key: Key, before: int, limit: int
@@ -186,12 +227,17 @@ class State:
             " ORDER BY moved, id LIMIT ?"
         )
         rows = self._all(query, (kind, moved, key, before, limit))
-        return [(at, json.loads(doc)) for at, doc in rows]
+        docs = self._docs(kind, [(doc,) for _, doc in rows])
+        return [(at, doc) for (at, _), doc in zip(rows, docs, strict=True)]
 
     def remove(self, kind: str, key: Key) -> None:
         """Forget one object."""
         with self.writing():
             self._db.execute("DELETE FROM objects WHERE kind = ? AND id = ?", (kind, key))
+
+    def counters(self) -> dict[str, int]:
+        """The last number that was handed out, by the counter's name."""
+        return dict(self._all("SELECT name, value FROM counters", ()))
 
     def next_ids(self, name: str, count: int = 1, *, start: int = 1) -> range:
         """Reserve `count` consecutive numbers; the first ever handed out is `start`."""
@@ -216,15 +262,31 @@ class State:
         """Keep a setting over restarts."""
         with self.writing():
             self._db.execute(
-                "INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, _dump(value))
+                "INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, dumped(value))
             )
 
     def _all(self, query: str, values: tuple[Any, ...]) -> list[Any]:
         with self._lock:
             return self._db.execute(query, values).fetchall()
 
+    def _docs(self, kind: str, rows: Iterable[tuple[str]]) -> list[Doc]:
+        docs: list[Doc] = [json.loads(doc) for (doc,) in rows]
+        if kind == _LAGS and self.past.lagging:
+            return [self._seen(kind, doc["id"], doc) for doc in docs]
+        return docs
 
-def _dump(value: Any) -> str:
+    def _seen(self, kind: str, key: Key, doc: Doc) -> Doc:
+        return dict(self.past.seen(key, doc)) if kind == _LAGS and self.past.lagging else doc
+
+    def _note_past(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            before = self.get(_LAGS, row.id) if row.kind == _LAGS else None
+            if before is not None and before != row.doc:
+                self.past.note(row.id, before)
+
+
+def dumped(value: Any) -> str:
+    """A value as it is stored."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

@@ -1,13 +1,14 @@
-"""Freshdesk's API about everything but tickets: agents, contacts, companies, fields."""
+"""Freshdesk's API about the account itself and its ticket fields."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 
 from sandbox.freshdesk.account import Account
-from sandbox.freshdesk.errors import FreshdeskError, not_found
-from sandbox.freshdesk.wire import json_body, linked, paging
+from sandbox.freshdesk.errors import denied
+from sandbox.freshdesk.fields import shown_field
+from sandbox.freshdesk.wire import created, json_body, known
 from sandbox.state import Doc
 
 
@@ -23,13 +24,6 @@ class AccountApi:
         field = "/api/v2/admin/ticket_fields/<int:field_id>"
         routes: tuple[tuple[str, str, Callable[..., Any]], ...] = (
             ("GET", "/api/v2/account", self.account),
-            ("GET", "/api/v2/agents/me", self.me),
-            ("GET", "/api/v2/agents", self.agents),
-            ("GET", "/api/v2/agents/<int:agent_id>", self.agent),
-            ("GET", "/api/v2/contacts", self.contacts),
-            ("GET", "/api/v2/contacts/<int:contact_id>", self.contact),
-            ("GET", "/api/v2/companies", self.companies),
-            ("GET", "/api/v2/companies/<int:company_id>", self.company),
             ("GET", "/api/v2/ticket_fields", self.fields),
             ("GET", "/api/v2/admin/ticket_fields", self.admin_fields),
             ("POST", "/api/v2/admin/ticket_fields", self.create_field),
@@ -57,39 +51,17 @@ class AccountApi:
             }
         )
 
-    def me(self) -> Response:
-        """The agent whose key is used."""
-        return jsonify(g.user)
-
-    def agents(self) -> Response:
-        """All agents."""
-        return _list(list(self._people.agents.values()))
-
-    def agent(self, agent_id: int) -> Response:
-        """One agent."""
-        return jsonify(_known(self._people.agents.get(agent_id)))
-
-    def contacts(self) -> Response:
-        """All contacts."""
-        return _list(list(self._people.contacts.values()))
-
-    def contact(self, contact_id: int) -> Response:
-        """One contact."""
-        return jsonify(_known(self._people.contacts.get(contact_id)))
-
-    def companies(self) -> Response:
-        """All companies."""
-        return _list(list(self._people.companies.values()))
-
-    def company(self, company_id: int) -> Response:
-        """One company."""
-        return jsonify(_known(self._people.companies.get(company_id)))
-
     def fields(self) -> Response:
         """All ticket fields, or those of one type."""
         wanted = request.args.get("type")
         fields = self._account.fields.all.values()
-        return jsonify([field for field in fields if wanted in (None, field["type"])])
+        return jsonify(
+            [
+                shown_field(field, names=self._names())
+                for field in fields
+                if wanted in (None, field["type"]) and not field.get("_hidden")
+            ]
+        )
 
     def admin_fields(self) -> Response:
         """All ticket fields, as administrators see them."""
@@ -97,45 +69,42 @@ class AccountApi:
 
     def create_field(self) -> tuple[Response, int]:
         """Create a custom field; its name is generated."""
-        return jsonify(_admin(self._account.fields.create(json_body()))), 201
+        naming = self._account.switches.field_names
+        return created(_admin(self._account.fields.create(json_body(), naming)))
 
     def field(self, field_id: int) -> Response:
         """One ticket field."""
-        return jsonify(_admin(_known(self._account.fields.all.get(field_id))))
+        return jsonify(_admin(known(self._account.fields.all.get(field_id))))
 
     def update_field(self, field_id: int) -> Response:
         """Change a field's label or choices."""
-        _known(self._account.fields.all.get(field_id))
+        known(self._account.fields.all.get(field_id))
         return jsonify(_admin(self._account.fields.update(field_id, json_body())))
 
     def delete_field(self, field_id: int) -> tuple[str, int]:
         """Delete a custom field. Raises FreshdeskError for a default one."""
-        if _known(self._account.fields.all.get(field_id))["default"]:
-            text = "Default fields cannot be deleted"
-            raise FreshdeskError(403, {"code": "access_denied", "message": text})
+        field = known(self._account.fields.all.get(field_id))
+        if field["default"]:
+            raise denied(text="Default fields cannot be deleted")
         self._account.fields.remove(field_id)
+        self._account.forget_values(field["name"])
         return "", 204
+
+    def _names(self) -> dict[str, dict[str, int]]:
+        groups, agents = self._account.groups.all.values(), self._people.agents.values()
+        return {
+            "group": {doc["name"]: doc["id"] for doc in groups},
+            "agent": {doc["contact"]["name"]: doc["id"] for doc in agents},
+        }
 
 
 def _admin(field: Doc) -> Doc:
+    field = shown_field(field, names={})
     choices = field.get("choices")
-    if field["default"] or not isinstance(choices, list):
+    if field["default"] or field["type"] != "custom_dropdown" or not isinstance(choices, list):
         return field
     listed = [
         {"id": field["id"] * 100 + place, "value": value, "position": place}
         for place, value in enumerate(choices, start=1)
     ]
     return field | {"choices": listed}
-
-
-def _list(docs: Sequence[Doc]) -> Response:
-    page, per_page = paging(most_pages=500)
-    start = (page - 1) * per_page
-    answer = jsonify(list(docs[start : start + per_page]))
-    return linked(answer, page, more=len(docs) > start + per_page)
-
-
-def _known(doc: Doc | None) -> Doc:
-    if doc is None:
-        raise not_found()
-    return doc

@@ -5,8 +5,10 @@ from flask import Blueprint, Flask, Response
 from sandbox.core import Core
 from sandbox.freshdesk.account import Account
 from sandbox.freshdesk.account_api import AccountApi
+from sandbox.freshdesk.admin_api import AdminApi
 from sandbox.freshdesk.desk import FreshdeskDesk
 from sandbox.freshdesk.errors import FreshdeskError, not_found
+from sandbox.freshdesk.people_api import PeopleApi
 from sandbox.freshdesk.tickets_api import TicketsApi
 
 
@@ -22,8 +24,8 @@ def install(app: Flask, core: Core) -> FreshdeskDesk:
     api.before_request(account.door.enter)
     api.after_request(account.door.leave)
     api.register_error_handler(FreshdeskError, _answer)
-    TicketsApi(account).register(api)
-    AccountApi(account).register(api)
+    for part in (TicketsApi, AccountApi, PeopleApi, AdminApi):
+        part(account).register(api)
     app.register_blueprint(api)
     return FreshdeskDesk(account)
 

@@ -8,6 +8,7 @@ from typing import Any
 from sandbox.state import Doc
 
 OPEN, PENDING, RESOLVED, CLOSED, ON_CUSTOMER, ON_THIRD_PARTY = 2, 3, 4, 5, 6, 7
+OUTBOUND = 10  # the source of tickets that agents wrote
 _REOPENED_BY_CUSTOMER = (PENDING, RESOLVED, CLOSED, ON_CUSTOMER, ON_THIRD_PARTY)
 _DONE = (RESOLVED, CLOSED)
 _EMPTY_STATS = (
@@ -25,6 +26,18 @@ class Moved:
     value: Any
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Save:
+    """One save: an `action` with its value or values that moved, and the user (None: Freshdesk)."""
+
+    action: tuple[str, str] | None = None
+    moved: Sequence[Moved] = ()
+    by: int | None = None
+
+
+CREATED = ("ticket_action", "created")
+
+
 def blank_ticket(number: int, at: str) -> Doc:
     """A ticket with nothing said about it yet."""
     return {
@@ -35,10 +48,11 @@ def blank_ticket(number: int, at: str) -> Doc:
         "support_email": None, "to_emails": None, "product_id": None, "id": number,
         "type": None, "due_by": None, "fr_due_by": None, "nr_due_by": None,
         "is_escalated": False, "nr_escalated": False, "description": "", "description_text": "",
+        "internal_agent_id": None, "internal_group_id": None, "associated_tickets_count": None,
         "custom_fields": {}, "created_at": at, "updated_at": at, "tags": [], "attachments": [],
         "form_id": None, "structured_description": None, "source_additional_info": None,
         "_stats": {"status_updated_at": at, **dict.fromkeys(_EMPTY_STATS)},
-        "_frozen": [], "_native": None, "_deleted": False,
+        "_frozen": [], "_native": None, "_deleted": False, "_paused_since": None, "_pauses": [],
     }  # fmt: skip
 
 
@@ -49,8 +63,8 @@ def set_values(ticket: Doc, values: Mapping[str, Any], at: str) -> list[Moved]:
     for name, value in values.items():
         if name == "custom_fields":
             moved += _set_custom(ticket, value)
-        elif ticket[name] != value:
-            moved.append(Moved(name=name, previous=ticket[name], value=value))
+        elif ticket.get(name) != value:
+            moved.append(Moved(name=name, previous=ticket.get(name), value=value))
             ticket[name] = value
     if ticket["status"] != before:
         note_status(ticket, before, at)
@@ -95,9 +109,10 @@ def as_html(text: str) -> str:
     return f"<div>{html.escape(text, quote=False)}</div>"
 
 
-def clean_tags(tags: Sequence[Any]) -> list[str]:
+def clean_tags(tags: Sequence[Any], *, lower_case: bool = False) -> list[str]:
     """Tags without blanks and doubles, in the order given."""
-    return list(dict.fromkeys(str(tag).strip() for tag in tags if str(tag).strip()))
+    texts = (str(tag).strip() for tag in tags)
+    return list(dict.fromkeys(text.lower() if lower_case else text for text in texts if text))
 
 
 def _set_custom(ticket: Doc, values: Mapping[str, Any]) -> list[Moved]:

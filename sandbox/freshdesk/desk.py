@@ -15,8 +15,10 @@ from sandbox.desk import (
     Shown,
     TicketCard,
     TicketRow,
+    Troubles,
 )
 from sandbox.freshdesk.account import Account
+from sandbox.freshdesk.changes import CREATED, Save
 from sandbox.freshdesk.errors import FreshdeskError
 from sandbox.freshdesk.fields import PRIORITIES, SOURCES, STATUSES, TYPES
 from sandbox.freshdesk.loading import Loader
@@ -35,10 +37,10 @@ from sandbox.histories import Actor, History
 from sandbox.state import Doc, Key
 
 _CHANNEL_LABELS = tuple((word, SOURCES[number]) for number, word in CHANNEL_WORDS.items())
-_READ = {"status": status_number, "priority": priority_number, "type": type_label}
+_READ = {"priority": priority_number, "type": type_label}
 
 
-class FreshdeskDesk:
+class FreshdeskDesk(Troubles):
     """Implements `sandbox.desk.Desk`."""
 
     name = "Freshdesk"
@@ -76,7 +78,7 @@ class FreshdeskDesk:
         ticket = self._ticket(ticket_id)
         by_agent = message.by is Actor.AGENT
         public = message.public or not by_agent
-        agent = ticket["responder_id"] or self._account.people.human_agents[0]["id"]
+        agent = self._agent_of(ticket)
         entry = Entry(
             user_id=agent if by_agent else ticket["requester_id"],
             by_agent=by_agent,
@@ -88,18 +90,29 @@ class FreshdeskDesk:
 
     def edit(self, ticket_id: int, changes: Mapping[str, Any]) -> None:
         """Set values as an agent in the agents' own screen."""
-        self._ticket(ticket_id)
+        agent = self._agent_of(self._ticket(ticket_id))
         body: Doc = {key: value for key, value in changes.items() if key != "fields"}
-        body |= {name: read(body[name]) for name, read in _READ.items() if name in body}
+        readers = {"status": self._status_number, **_READ}
+        body |= {name: read(body[name]) for name, read in readers.items() if name in body}
         named = changes.get("fields") or {}
         if named:
             body["custom_fields"] = {self._field_name(n): value for n, value in named.items()}
-        self._do(self._account.update, ticket_id, body)
+        self._do(self._account.update, ticket_id, body, agent)
 
     def delete(self, ticket_id: int) -> None:
         """Move a ticket to the bin."""
+        agent = self._agent_of(self._ticket(ticket_id))
+        self._account.writer.delete(ticket_id, by=agent)
+
+    def mark_spam(self, ticket_id: int) -> None:
+        """Move a ticket to the spam."""
+        agent = self._agent_of(self._ticket(ticket_id))
+        self._account.writer.mark_spam(ticket_id, by=agent)
+
+    def archive(self, ticket_id: int) -> None:
+        """Move a ticket to the archive."""
         self._ticket(ticket_id)
-        self._account.writer.delete(ticket_id)
+        self._account.writer.archive(ticket_id)
 
     def put_customer(self, customer: Customer) -> int:
         """Create or change a company."""
@@ -142,7 +155,7 @@ class FreshdeskDesk:
         tickets = self._newest(10**6)
         with self._account.core.state.writing():
             for ticket in tickets:
-                self._account.writer.announce(ticket, "ticket_action:created")
+                self._account.writer.announce(ticket, Save(action=CREATED))
         return len(tickets)
 
     def add_webhook(self, config: Mapping[str, Any]) -> Doc:
@@ -168,8 +181,34 @@ class FreshdeskDesk:
     def revoke_tokens(self) -> None:
         """Nothing to do: an API key does not expire."""
 
+    def suspend(self, suspended: bool) -> None:
+        """Suspend the account, or let it work again."""
+        self._account.set_switches({"suspended": suspended})
+
+    def deactivate(self, deactivated: bool) -> None:
+        """Deactivate the agent behind the API key, or reactivate it."""
+        people = self._account.people
+        people.deactivate(people.api_user["id"], deactivated)
+
+    def delete_field(self, name: str) -> None:
+        """Delete a custom field by id, name or label."""
+        field = self._field(name)
+        self._account.fields.remove(field["id"])
+        self._account.forget_values(field["name"])
+
+    def retype_field(self, name: str, kind: str) -> None:
+        """Replace a custom field by one of the same name and another type."""
+        field = self._field(name)
+        self._do(self._account.fields.retype, field, kind)
+        self._account.forget_values(field["name"])
+
+    def hide_field(self, name: str, hidden: bool) -> None:
+        """Let the API key's agent not reach a custom field, or let it again."""
+        self._account.fields.hide(self._field(name), hidden)
+
     def close(self) -> None:
-        """Nothing to do: there is no background work."""
+        """Stop background work."""
+        self._account.close()
 
     def _do(self, call: Any, *arguments: Any) -> Doc:
         try:
@@ -177,11 +216,24 @@ class FreshdeskDesk:
         except FreshdeskError as error:
             raise DeskError(error.text) from error
 
+    def _field(self, name: str) -> Doc:
+        found = self._account.fields.find(name)
+        if found is None:
+            message = f"there is no custom field {name!r}"
+            raise DeskError(message)
+        return found
+
+    def _agent_of(self, ticket: Doc) -> int:
+        return int(ticket["responder_id"] or self._account.people.human_agents[0]["id"])
+
     def _ticket(self, ticket_id: int) -> Doc:
         try:
             return self._account.writer.live(ticket_id, "GET")
         except FreshdeskError as error:
             raise NoSuchTicketError(ticket_id) from error
+
+    def _status_number(self, word: Any) -> int:
+        return status_number(word, self._account.fields.statuses())
 
     def _field_name(self, name: str) -> str:
         known = {field["label"]: str(field["name"]) for field in self._account.fields.custom()}
@@ -201,8 +253,8 @@ class FreshdeskDesk:
             requester=people.name_of(ticket["requester_id"]),
             organization=people.company_name(ticket["company_id"]),
             channel=SOURCES.get(ticket["source"], str(ticket["source"])),
-            status=STATUS_WORDS[ticket["status"]],
-            status_label=STATUSES[ticket["status"]],
+            status=STATUS_WORDS.get(ticket["status"], str(ticket["status"])),
+            status_label=self._account.fields.statuses().get(ticket["status"], ""),
             priority=PRIORITY_WORDS[ticket["priority"]],
             priority_label=PRIORITIES[ticket["priority"]],
             type=ticket["type"] or "",

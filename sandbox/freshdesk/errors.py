@@ -6,6 +6,8 @@ from typing import Any
 
 from flask import Response, jsonify
 
+BLANK = "It should not be blank as this is a mandatory field"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Flaw:
@@ -61,3 +63,36 @@ def not_signed_in() -> FreshdeskError:
     """401."""
     text = "You have to be logged in to perform this action."
     return FreshdeskError(401, {"code": "invalid_credentials", "message": text})
+
+
+def denied(
+    code: str = "access_denied", text: str = "You are not authorized to perform this action."
+) -> FreshdeskError:
+    """403."""
+    return FreshdeskError(403, {"code": code, "message": text})
+
+
+def duplicate(name: str, **known: Any) -> FreshdeskError:
+    """409: a value that must be unique is taken; `known` says by whom."""
+    entry: dict[str, Any] = {
+        "field": name,
+        "message": "It should be a unique value",
+        "code": "duplicate_value",
+    }
+    if known:
+        entry["additional_info"] = known
+    return FreshdeskError(409, {"description": "Validation failed", "errors": [entry]})
+
+
+def refused(retry_after: int | None, *, has_body: bool) -> FreshdeskError:
+    """429; `retry_after` in seconds."""
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    text = "You have exceeded the limit of requests per minute"
+    body = {"message": text} if has_body else None
+    return FreshdeskError(429, body, headers=headers)
+
+
+def broken() -> FreshdeskError:
+    """500, which Freshdesk also answers to a webhook action that lacks a key."""
+    text = "We're sorry, but something went wrong."
+    return FreshdeskError(500, {"code": "internal_error", "message": text})

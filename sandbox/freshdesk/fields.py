@@ -3,11 +3,12 @@
 import re
 import threading
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from sandbox.clock import Clock
-from sandbox.freshdesk.errors import Flaw, flawed
+from sandbox.freshdesk.errors import BLANK, Flaw, flawed
+from sandbox.freshdesk.field_values import value_flaws
+from sandbox.freshdesk.switches import Switches
 from sandbox.state import Doc, Row, State
 
 _FIRST_ID = 43_000_300_001
@@ -53,8 +54,16 @@ _DEFAULTS: tuple[tuple[str, str, str, Any], ...] = (
 )
 _CREATABLE = {
     "custom_text", "custom_paragraph", "custom_number", "custom_decimal", "custom_date",
-    "custom_checkbox", "custom_dropdown",
+    "custom_checkbox", "custom_dropdown", "nested_field",
 }  # fmt: skip
+_FLAGS = (
+    "required_for_agents", "required_for_closure", "required_for_customers",
+    "displayed_to_customers", "customers_can_edit", "label_for_customers", "position",
+)  # fmt: skip
+_SUFFIX = 297457  # of a generated name
+_UNKNOWN = "Unexpected/invalid field in request"
+# Names of default fields -> the keys of a ticket that hold them.
+_HELD_IN = {"ticket_type": "type", "group": "group_id", "agent": "responder_id"}
 
 
 class FieldBook:
@@ -74,24 +83,74 @@ class FieldBook:
             wanted = {"label": label, "type": kind, "customers_can_edit": False}
             self.create(wanted | ({"choices": list(options)} if options else {}))
 
-    def create(self, wanted: Mapping[str, Any]) -> Doc:
-        """Create a custom field with a generated name. Raises FreshdeskError for a wrong one."""
+    def create(self, wanted: Mapping[str, Any], naming: str = "cf") -> Doc:
+        """Create a custom field with a generated name. Raises FreshdeskError for a wrong one.
+
+        `naming` is that of `Switches.field_names`.
+        """
         flaws = _creation_flaws(wanted)
         if flaws:
             raise flawed(flaws)
         label, kind = str(wanted["label"]), str(wanted["type"])
-        choices = _choice_values(wanted.get("choices"))
-        name = self._free_name(label)
-        return self._store(self._document(name, label, kind, choices, default=False))
+        choices = _choice_values(wanted.get("choices"), kind)
+        name = self._free_name(label, naming)
+        doc = self._document(name, label, kind, choices, default=False)
+        return self._store(doc | _flags(wanted) | self._dependents(wanted, naming))
 
     def update(self, field_id: int, wanted: Mapping[str, Any]) -> Doc:
-        """Change a field's label or choices."""
-        field = {**self.all[field_id], "updated_at": self._clock.stamp()}
+        """Change a field's label, choices or what is required of it."""
+        field = {**self.all[field_id], **_flags(wanted), "updated_at": self._clock.stamp()}
         if "label" in wanted:
             field["label"] = str(wanted["label"])
         if "choices" in wanted:
-            field["choices"] = _choice_values(wanted["choices"])
+            field["choices"] = (
+                field["choices"] | _status_choices(wanted["choices"], field["choices"])
+                if field["type"] == "default_status"
+                else _choice_values(wanted["choices"], field["type"])
+            )
         return self._store(field)
+
+    def find(self, name: str) -> Doc | None:
+        """The custom field with this id, name or label, or None."""
+        custom = (field for field in self.all.values() if not field["default"])
+        return next((f for f in custom if name in (str(f["id"]), f["name"], f["label"])), None)
+
+    def retype(self, field: Doc, kind: str) -> Doc:
+        """Replace a custom field by one of the same name with another id and type."""
+        if kind not in _CREATABLE:
+            raise flawed([_kind_flaw()])
+        self.remove(field["id"])
+        choices = ["First"] if kind in ("custom_dropdown", "nested_field") else None
+        values = _choice_values(choices, kind)
+        doc = self._document(field["name"], field["label"], kind, values, default=False)
+        return self._store(doc)
+
+    def hide(self, field: Doc, hidden: bool) -> None:
+        """Take a custom field out of the agents' reach, or give it back."""
+        self._store({**field, "_hidden": hidden})
+
+    def statuses(self) -> dict[int, str]:
+        """The labels of the statuses by number."""
+        field = next(f for f in self.all.values() if f["type"] == "default_status")
+        return {int(number): str(labels[0]) for number, labels in field["choices"].items()}
+
+    def types(self) -> list[str]:
+        """The types that a ticket can have."""
+        field = next(f for f in self.all.values() if f["type"] == "default_ticket_type")
+        return list(field["choices"])
+
+    def blanks(self, ticket: Mapping[str, Any], flag: str) -> list[Flaw]:
+        """A flaw for each field with a flag such as `required_for_agents` that holds nothing."""
+        flaws = []
+        for field in self.all.values():
+            if not field[flag]:
+                continue
+            name = str(_HELD_IN.get(field["name"], field["name"]))
+            value = ticket.get(name) if field["default"] else ticket["custom_fields"].get(name)
+            if value in (None, ""):
+                shown = name if field["default"] else f"custom_fields.{name}"
+                flaws.append(Flaw(field=shown, message=BLANK))
+        return flaws
 
     def remove(self, field_id: int) -> None:
         """Delete a custom field."""
@@ -100,28 +159,55 @@ class FieldBook:
             self.all.pop(field_id, None)
 
     def custom(self) -> list[Doc]:
-        """The custom fields, oldest first."""
-        return [field for field in self.all.values() if not field["default"]]
+        """The custom fields that can be reached, oldest first."""
+        return [f for f in self.all.values() if not f["default"] and not f.get("_hidden")]
 
-    def flaws_of(self, values: Mapping[str, Any]) -> list[Flaw]:
+    def names(self) -> list[str]:
+        """The keys of a ticket's `custom_fields`."""
+        return [name for field in self.custom() for name in (field["name"], *_lower(field))]
+
+    def flaws_of(self, values: Mapping[str, Any], switches: Switches) -> list[Flaw]:
         """What is wrong with custom field values."""
-        known = {field["name"]: field for field in self.custom()}
+        known = {name: field for field in self.custom() for name in (field["name"], *_lower(field))}
+        prefix = "custom_fields." if switches.custom_field_errors == "dotted" else ""
+        hidden = {f["name"] for f in self.all.values() if f.get("_hidden")}
         flaws = []
         for name, value in values.items():
-            if name not in known:
-                text = "Unexpected/invalid field in request"
-                flaws.append(Flaw(field=name, message=text, code="invalid_field"))
+            if name in hidden:
+                text = "You are not authorized to update this field"
+                flaws.append(Flaw(field=prefix + name, message=text, code="inaccessible_field"))
+            elif name not in known:
+                flaws.append(Flaw(field=name, message=_UNKNOWN, code="invalid_field"))
             elif value is not None and value != "":
-                flaws += _value_flaws(known[name], value)
+                flaws += value_flaws(prefix + name, known[name], value)
         return flaws
 
-    def _free_name(self, label: str) -> str:
-        base = "cf_" + re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
-        taken = {field["name"] for field in self.all.values()}
-        number, name = 297457, base
+    def _free_name(self, label: str, naming: str) -> str:
+        plain = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
+        base = plain if naming == "bare" else f"cf_{plain}"
+        taken = {name for field in self.all.values() for name in (field["name"], *_lower(field))}
+        number, joint = _SUFFIX, "_" if naming == "suffix" else ""
+        name = f"{base}{joint}{number}" if naming == "suffix" else base
         while name in taken:
-            number, name = number + 1, f"{base}{number}"
+            number += 1
+            name = f"{base}{joint}{number}"
         return name
+
+    def _dependents(self, wanted: Mapping[str, Any], naming: str) -> Doc:
+        """The lower levels of a nested field, which have names of their own."""
+        if wanted["type"] != "nested_field":
+            return {}
+        levels = wanted.get("dependent_fields") or []
+        return {
+            "nested_ticket_fields": [
+                {
+                    "name": self._free_name(str(one["label"]), naming), "label": str(one["label"]),
+                    "level": int(one["level"]), "label_in_portal": str(one["label"]),
+                    "id": self._state.next_id("ticket_field", start=_FIRST_ID),
+                }
+                for one in levels
+            ]
+        }  # fmt: skip
 
     def _document(self, name: str, label: str, kind: str, choices: Any, *, default: bool) -> Doc:
         at = self._clock.stamp()
@@ -142,65 +228,62 @@ class FieldBook:
         return doc
 
 
+def shown_field(field: Doc, *, names: Mapping[str, Mapping[str, int]]) -> Doc:
+    """A field as the API shows it; `names` holds the choices of the agent and the group field."""
+    doc = {key: value for key, value in field.items() if not key.startswith("_")}
+    return doc | {"choices": dict(names[doc["name"]])} if doc["name"] in names else doc
+
+
 def _creation_flaws(wanted: Mapping[str, Any]) -> list[Flaw]:
-    text = "It should not be blank as this is a mandatory field"
     flaws = [
-        Flaw(field=name, message=text, code="missing_field")
+        Flaw(field=name, message=BLANK, code="missing_field")
         for name in ("label", "type")
         if not wanted.get(name)
     ]
     if "customers_can_edit" not in wanted:
-        flaws.append(Flaw(field="customers_can_edit", message=text, code="missing_field"))
+        flaws.append(Flaw(field="customers_can_edit", message=BLANK, code="missing_field"))
+    if wanted.get("displayed_to_customers") and not wanted.get("label_for_customers"):
+        flaws.append(Flaw(field="label_for_customers", message=BLANK, code="missing_field"))
     if wanted.get("type") and wanted["type"] not in _CREATABLE:
-        values = ",".join(sorted(_CREATABLE))
-        flaws.append(Flaw(field="type", message=f"It should be one of these values: '{values}'"))
+        flaws.append(_kind_flaw())
     return flaws
 
 
-def _choice_values(choices: Any) -> list[str] | None:
+def _kind_flaw() -> Flaw:
+    values = ",".join(sorted(_CREATABLE))
+    return Flaw(field="type", message=f"It should be one of these values: '{values}'")
+
+
+def _flags(wanted: Mapping[str, Any]) -> Doc:
+    return {name: wanted[name] for name in _FLAGS if name in wanted}
+
+
+def _lower(field: Doc) -> list[str]:
+    return [one["name"] for one in field.get("nested_ticket_fields", ())]
+
+
+def _choice_values(choices: Any, kind: str) -> list[Any] | None:
     if choices is None:
         return None
-    return [str(c.get("value", c.get("label"))) if isinstance(c, dict) else str(c) for c in choices]
+    if kind == "nested_field":
+        return [_branch(one) for one in choices]
+    return [_choice_text(one) for one in choices]
 
 
-def _value_flaws(field: Doc, value: Any) -> list[Flaw]:
-    name = f"custom_fields.{field['name']}"
-    match field["type"]:
-        case "custom_date":
-            return [] if _is_date(value) else [_date_flaw(name)]
-        case "custom_dropdown":
-            return [] if value in field["choices"] else [_choice_flaw(name, field["choices"])]
-        case "custom_number":
-            return [] if _is(value, int) else [_type_flaw(name, "Positive Integer")]
-        case "custom_decimal":
-            return [] if _is(value, int, float) else [_type_flaw(name, "Number")]
-        case "custom_checkbox":
-            return [] if isinstance(value, bool) else [_type_flaw(name, "Boolean")]
-    return [] if isinstance(value, str) else [_type_flaw(name, "String")]
+def _choice_text(choice: Any) -> str:
+    return str(choice.get("value", choice.get("label")) if isinstance(choice, dict) else choice)
 
 
-def _is(value: Any, *kinds: type) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool)
+def _branch(choice: Any) -> Doc:
+    below = choice.get("choices") or [] if isinstance(choice, dict) else []
+    return {"value": _choice_text(choice), "choices": [_branch(one) for one in below]}
 
 
-def _is_date(value: Any) -> bool:
-    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
-        return False
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _date_flaw(name: str) -> Flaw:
-    return Flaw(field=name, message="It should be in the 'YYYY-MM-DD' format")
-
-
-def _type_flaw(name: str, wanted: str) -> Flaw:
-    return Flaw(field=name, message=f"It should be a/an {wanted}", code="datatype_mismatch")
-
-
-def _choice_flaw(name: str, choices: list[str]) -> Flaw:
-    values = ",".join(choices)
-    return Flaw(field=name, message=f"It should be one of these values: '{values}'")
+def _status_choices(choices: Any, known: Doc) -> Doc:
+    """Statuses from `[{"id": 8, "value": "On hold"}]`; one without an id is new."""
+    found: Doc = {}
+    for choice in choices:
+        label = _choice_text(choice)
+        number = choice.get("id") or max(map(int, known | found)) + 1
+        found[str(number)] = [label, str(choice.get("label_for_customers") or label)]
+    return found

@@ -4,34 +4,41 @@ import base64
 import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.clock import Clock
+from sandbox.clock import parse_instant
+from sandbox.core import Core
 from sandbox.deliveries import Delivery
-from sandbox.freshdesk.changes import Moved
-from sandbox.freshdesk.fields import PRIORITIES, SOURCES, STATUSES
+from sandbox.freshdesk.changes import Save
+from sandbox.freshdesk.fields import PRIORITIES, SOURCES, FieldBook
+from sandbox.freshdesk.groups import Groups
 from sandbox.freshdesk.people import People
-from sandbox.state import Doc, Key, Row, State
+from sandbox.freshdesk.rules import SIMPLE, Rules, triggered_event
+from sandbox.freshdesk.switches import Switches
+from sandbox.state import Doc, Key, Row
 
 _FIRST_RULE = 43_000_700_001
 
 
-def triggered_event(action: str | None, moved: Sequence[Moved]) -> str:
-    """The first thing that happened, in Freshdesk's notation that looks like JSON but is not."""
-    if action is not None:
-        return "{" + action + "}"
-    first = moved[0]
-    return f"{{{first.name}:{{from:{_bare(first.previous)},to:{_bare(first.value)}}}}}"
-
-
 class Webhooks:
-    """The rules with a webhook action, and the requests that a save makes them send."""
+    """The automation rules and the hooks of the controls, which are rules that every save fires."""
 
-    def __init__(self, state: State, clock: Clock, people: People) -> None:
-        self._state = state
-        self._clock = clock
+    def __init__(
+        self,
+        core: Core,
+        people: People,
+        groups: Groups,
+        fields: FieldBook,
+        switches: Callable[[], Switches],
+    ) -> None:
+        self._state = state = core.state
+        self._clock = core.clock
+        self._switches = switches
         self._people = people
+        self._groups = groups
+        self._fields = fields
+        self.rules = Rules(state, core.clock, people)
         self._hooks: dict[Key, Doc] = {hook["id"]: hook for hook in state.all("webhook")}
 
     def all(self) -> list[Doc]:
@@ -62,46 +69,67 @@ class Webhooks:
         self._state.remove("webhook", key)
         self._hooks.pop(key, None)
 
-    def requests_for(self, ticket: Doc, event: str) -> list[Delivery]:
-        """One request per webhook for one save."""
-        if not self._hooks:
+    def requests_for(self, ticket: Doc, save: Save) -> list[Delivery]:
+        """What one save sends: one request per hook and per webhook action of a rule that fires."""
+        fired = self.rules.fired(ticket, save)
+        if not self._hooks and not fired:
             return []
-        values = self._placeholders(ticket, event)
-        return [
-            Delivery(
-                id=uuid.uuid4().hex,
-                webhook_id=str(hook["id"]),
-                url=hook["url"],
-                headers={"Content-Type": "application/json", **hook["headers"]},
-                body=_body(hook, values),
-                event=event,
-                ticket_id=ticket["id"],
-                queued_at=self._clock.stamp(),
+        text, escaped = triggered_event(save), self._switches().templates_escape
+        values = self._placeholders(ticket)
+        made = [
+            self._delivery(
+                hook, ticket, text, _body(hook, values | {"triggered_event": text}, escaped)
             )
             for hook in list(self._hooks.values())
         ]
+        for rule, action, event in fired:
+            told = {"id": rule["id"], "url": action["url"], "headers": _action_headers(action)}
+            body = _action_body(action, values | {"triggered_event": event}, escaped)
+            made.append(self._delivery(told, ticket, event, body))
+        return made
 
-    def _placeholders(self, ticket: Doc, event: str) -> dict[str, Any]:
+    def _delivery(self, hook: Mapping[str, Any], ticket: Doc, event: str, body: bytes) -> Delivery:
+        return Delivery(
+            id=uuid.uuid4().hex,
+            webhook_id=str(hook["id"]),
+            url=hook["url"],
+            headers={"Content-Type": "application/json", **hook["headers"]},
+            body=body,
+            event=event,
+            ticket_id=ticket["id"],
+            queued_at=self._clock.stamp(),
+        )
+
+    def _placeholders(self, ticket: Doc) -> dict[str, Any]:
         people = self._people
         requester = people.contacts.get(ticket["requester_id"], {})
+        agent = people.agents.get(ticket["responder_id"] or 0)
         return {
             "ticket.id": ticket["id"],
             "ticket.subject": ticket["subject"],
             "ticket.description": ticket["description"],
             "ticket.url": f"https://sandbox.freshdesk.com/a/tickets/{ticket['id']}",
-            "ticket.status": STATUSES[ticket["status"]],
+            "ticket.status": self._fields.statuses().get(ticket["status"], ""),
             "ticket.priority": PRIORITIES[ticket["priority"]],
-            "ticket.source": SOURCES[ticket["source"]],
+            "ticket.source": SOURCES.get(ticket["source"], ""),
             "ticket.ticket_type": ticket["type"] or "",
             "ticket.tags": ", ".join(ticket["tags"]),
-            "ticket.due_by_time": ticket["due_by"] or "",
+            "ticket.due_by_time": self._due(ticket["due_by"]),
+            "ticket.group.name": self._groups.name_of(ticket["group_id"]),
             "ticket.agent.name": people.name_of(ticket["responder_id"]),
+            "ticket.agent.email": agent["contact"]["email"] if agent else "",
             "ticket.requester.name": requester.get("name", ""),
-            "ticket.requester.email": requester.get("email", ""),
+            "ticket.requester.email": requester.get("email") or "",
+            "ticket.contact.name": requester.get("name", ""),
+            "ticket.contact.email": requester.get("email") or "",
             "ticket.company.name": people.company_name(ticket["company_id"]),
             "helpdesk_name": "Sandbox",
-            "triggered_event": event,
         }
+
+    def _due(self, instant: str | None) -> str:
+        if not instant or self._switches().due_by_time == "iso":
+            return instant or ""
+        return f"{parse_instant(instant):%a, %d %b, %Y at %I:%M %p}"
 
 
 def _headers(config: Mapping[str, Any]) -> dict[str, str]:
@@ -114,19 +142,40 @@ def _headers(config: Mapping[str, Any]) -> dict[str, str]:
     return headers
 
 
-def _body(hook: Doc, values: Mapping[str, Any]) -> bytes:
+def _body(hook: Doc, values: Mapping[str, Any], escaped: bool) -> bytes:
     if hook["kind"] == "advanced":
-        filled = re.sub(
-            r"\{\{\s*([\w.]+)\s*\}\}", lambda found: str(values.get(found[1], "")), hook["template"]
-        )
-        return filled.encode()
+        return _filled(hook["template"], values, escaped).encode()
     names = ("id", "subject", "status", "priority", "source", "ticket_type", "tags", "url")
     simple = {f"ticket_{name.removeprefix('ticket_')}": values[f"ticket.{name}"] for name in names}
     simple["triggered_event"] = values["triggered_event"]
-    return json.dumps({"freshdesk_webhook": simple}, ensure_ascii=False).encode()
+    return _wrapped(simple)
 
 
-def _bare(value: Any) -> str:
-    if value is None:
-        return ""
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _action_headers(action: Mapping[str, Any]) -> dict[str, str]:
+    sign_in = dict(action.get("auth_header") or {})
+    if action.get("api_key"):
+        sign_in = {"username": action["api_key"], "password": "X"}  # as Freshdesk's own API has it
+    return _headers({"headers": action["custom_headers"], **sign_in})
+
+
+def _action_body(action: Mapping[str, Any], values: Mapping[str, Any], escaped: bool) -> bytes:
+    content = action["content"]
+    if action["content_layout"] == SIMPLE:
+        named = content if isinstance(content, dict) else {}
+        return _wrapped({name: _filled(str(told), values, False) for name, told in named.items()})
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    return _filled(text, values, escaped).encode()
+
+
+def _wrapped(content: Mapping[str, Any]) -> bytes:
+    return json.dumps({"freshdesk_webhook": content}, ensure_ascii=False).encode()
+
+
+def _filled(template: str, values: Mapping[str, Any], escaped: bool) -> str:
+    """The template with its placeholders replaced, by default as they are."""
+
+    def text(found: re.Match[str]) -> str:
+        value = str(values.get(found[1], ""))
+        return json.dumps(value, ensure_ascii=False)[1:-1] if escaped else value
+
+    return re.sub(r"\{\{\s*([\w.]+)\s*\}\}", text, template)

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from sandbox.clock import iso
 from sandbox.freshdesk.account import Account
-from sandbox.freshdesk.changes import clean_tags, set_values
-from sandbox.freshdesk.native import set_at_once
+from sandbox.freshdesk.changes import CREATED, Save, clean_tags, set_values
 from sandbox.freshdesk.words import channel_number, priority_number, status_number, type_label
 from sandbox.freshdesk.writer import NOTE, REPLY, Entry
 from sandbox.histories import Actor, Event, EventKind, History
@@ -32,7 +31,7 @@ class Loader:
             core.state.put_all(rows)
             if webhooks:
                 for ticket in tickets:
-                    writer.announce(ticket, "ticket_action:created")
+                    writer.announce(ticket, Save(action=CREATED))
         return [ticket["id"] for ticket in tickets]
 
     def _history(self, history: History) -> tuple[Doc, list[Row]]:
@@ -54,23 +53,24 @@ class Loader:
         }
         at = iso(history.created_at)
         ticket = self._account.writer.plan_creation(values, history.body, at)
-        set_at_once(ticket)
+        self._account.native.set_at_once(ticket)
         rows = [row for event in history.later for row in self._event(ticket, event)]
         return ticket, rows
 
     def _event(self, ticket: Doc, event: Event) -> list[Row]:
         at = iso(event.at)
         ticket["updated_at"] = at
+        rows = []
         if event.kind is EventKind.COMMENT:
             row, _ = self._account.writer.plan_entry(ticket, self._entry(ticket, event), at)
-            return [row]
-        if event.kind is EventKind.DELETED:
+            rows.append(row)
+        elif event.kind is EventKind.DELETED:
             ticket["_deleted"] = True
-            return []
-        set_values(ticket, _values(event), at)
-        if event.kind is EventKind.PRIORITY:
-            set_at_once(ticket)
-        return []
+        else:
+            set_values(ticket, _values(event), at)
+        self._account.native.note_pause(ticket, at)
+        self._account.native.set_at_once(ticket)
+        return rows
 
     def _entry(self, ticket: Doc, event: Event) -> Entry:
         by_agent = event.by is Actor.AGENT

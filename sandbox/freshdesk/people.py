@@ -3,14 +3,29 @@
 import re
 import threading
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 from sandbox.clock import Clock
 from sandbox.desk import Customer
+from sandbox.freshdesk.errors import duplicate
+from sandbox.freshdesk.groups import ADMINISTRATOR
 from sandbox.state import Doc, Row, State
 
 API_USER = "agent@sandbox.test"
 _FIRST_USER = 43_000_088_001
 _FIRST_COMPANY = 43_000_099_001
+# What a request may set on a contact, a company and an agent.
+CONTACT = (
+    "name", "email", "phone", "mobile", "twitter_id", "unique_external_id", "other_emails",
+    "company_id", "view_all_tickets", "address", "description", "job_title", "language", "tags",
+    "time_zone", "custom_fields", "other_companies",
+)  # fmt: skip
+COMPANY = (
+    "name", "domains", "description", "note", "health_score", "account_tier", "renewal_date",
+    "industry", "custom_fields",
+)  # fmt: skip
+AGENT = ("occasional", "signature", "ticket_scope", "group_ids", "role_ids", "skill_ids")
 
 
 class People:
@@ -23,7 +38,7 @@ class People:
         self.agents: dict[int, Doc] = {int(d["id"]): d for d in state.all("agent")}
         self.contacts: dict[int, Doc] = {int(d["id"]): d for d in state.all("contact")}
         self.companies: dict[int, Doc] = {int(d["id"]): d for d in state.all("company")}
-        self._contact_by_email = {doc["email"]: doc for doc in self.contacts.values()}
+        self._contact_by_email = {d["email"]: d for d in self.contacts.values() if d["email"]}
         self._company_by_name = {doc["name"]: doc for doc in self.companies.values()}
 
     @property
@@ -93,12 +108,104 @@ class People:
             self._state.put(Row(kind="company", id=doc["id"], doc=doc))
             return doc
 
+    def create_contact(self, wanted: Mapping[str, Any]) -> Doc:
+        """Create a contact as the API does. Raises FreshdeskError 409 for an address in use."""
+        with self._lock:
+            self._refuse_taken(wanted.get("email"), None)
+            email = wanted.get("email")
+            address = str(email).lower() if email else None
+            blank = self._add_contact(str(wanted["name"]), address, None, "en")
+            return self.change_contact(blank["id"], wanted)
+
+    def change_contact(self, contact_id: int, wanted: Mapping[str, Any]) -> Doc:
+        """Change a contact. Raises FreshdeskError 409 for an address in use."""
+        with self._lock:
+            doc = self.contacts[contact_id]
+            self._refuse_taken(wanted.get("email"), contact_id)
+            self._contact_by_email.pop(doc["email"], None)
+            return self._put_contact(_changed(doc, wanted, CONTACT, self._clock.stamp()))
+
+    def set_deleted(self, contact_id: int, deleted: bool) -> None:
+        """Delete a contact softly, or restore it."""
+        with self._lock:
+            doc = self.contacts[contact_id] | {"updated_at": self._clock.stamp()}
+            doc.pop("deleted", None)
+            self._put_contact(doc | ({"deleted": True} if deleted else {}))
+
+    def forget_contact(self, contact_id: int) -> None:
+        """Delete a contact for good."""
+        with self._lock:
+            doc = self.contacts.pop(contact_id)
+            self._contact_by_email.pop(doc["email"], None)
+            self._state.remove("contact", contact_id)
+
+    def create_company(self, wanted: Mapping[str, Any]) -> Doc:
+        """Create a company. Raises FreshdeskError 409 for a name in use."""
+        with self._lock:
+            if wanted["name"] in self._company_by_name:
+                raise duplicate("name")
+            return self.change_company(self._add_company(str(wanted["name"]))["id"], wanted)
+
+    def change_company(self, company_id: int, wanted: Mapping[str, Any]) -> Doc:
+        """Change a company. Raises FreshdeskError 409 for a name in use."""
+        with self._lock:
+            doc = self.companies[company_id]
+            other = self._company_by_name.get(wanted.get("name", doc["name"]))
+            if other is not None and other["id"] != company_id:
+                raise duplicate("name")
+            del self._company_by_name[doc["name"]]
+            changed = _changed(doc, wanted, COMPANY, self._clock.stamp())
+            self._state.put(Row(kind="company", id=company_id, doc=changed))
+            self.companies[company_id] = self._company_by_name[changed["name"]] = changed
+            return changed
+
+    def remove_company(self, company_id: int) -> None:
+        """Delete a company."""
+        with self._lock:
+            doc = self.companies.pop(company_id)
+            self._company_by_name.pop(doc["name"], None)
+            self._state.remove("company", company_id)
+
+    def change_agent(self, agent_id: int, wanted: Mapping[str, Any]) -> Doc:
+        """Change an agent; the one behind the API key too, which is kept as the same object."""
+        with self._lock:
+            doc = self.agents[agent_id]
+            doc |= _changed(doc, wanted, AGENT, self._clock.stamp())
+            self._state.put(Row(kind="agent", id=agent_id, doc=doc))
+            return doc
+
+    def deactivate(self, agent_id: int, deactivated: bool) -> None:
+        """Take an agent's access away, or give it back."""
+        with self._lock:
+            doc = self.agents[agent_id]
+            doc["deactivated"] = deactivated
+            self._state.put(Row(kind="agent", id=agent_id, doc=doc))
+
+    def remove_agent(self, agent_id: int) -> None:
+        """Let an agent be one no more."""
+        with self._lock:
+            self.agents.pop(agent_id)
+            self._state.remove("agent", agent_id)
+
+    def _refuse_taken(self, email: Any, own_id: int | None) -> None:
+        known = self.by_email(str(email)) if email else None
+        if known is not None and known["id"] != own_id:
+            raise duplicate("email", user_id=known["id"])
+
+    def _put_contact(self, doc: Doc) -> Doc:
+        self._state.put(Row(kind="contact", id=doc["id"], doc=doc))
+        self.contacts[doc["id"]] = doc
+        if doc["email"]:
+            self._contact_by_email[doc["email"].lower()] = doc
+        return doc
+
     def _add_agent(self, name: str, email: str) -> Doc:
         at, key = self._clock.stamp(), self._state.next_id("user", start=_FIRST_USER)
         doc: Doc = {
             "available": True, "occasional": False, "id": key, "ticket_scope": 1,
             "created_at": at, "updated_at": at, "last_active_at": at, "available_since": at,
-            "type": "support_agent", "signature": None, "group_ids": [], "role_ids": [],
+            "type": "support_agent", "signature": None, "group_ids": [],
+            "role_ids": [ADMINISTRATOR] if email == API_USER else [ADMINISTRATOR + 1],
             "skill_ids": [], "focus_mode": True, "deactivated": False, "api_key_enabled": True,
             "contact": {
                 "active": True, "email": email, "job_title": None, "language": "en",
@@ -110,7 +217,9 @@ class People:
         self.agents[key] = doc
         return doc
 
-    def _add_contact(self, name: str, email: str, company_id: int | None, language: str) -> Doc:
+    def _add_contact(
+        self, name: str, email: str | None, company_id: int | None, language: str
+    ) -> Doc:
         at, key = self._clock.stamp(), self._state.next_id("user", start=_FIRST_USER)
         doc: Doc = {
             "active": True, "address": None, "company_id": company_id, "description": None,
@@ -120,9 +229,7 @@ class People:
             "unique_external_id": None, "view_all_tickets": False, "other_companies": [],
             "created_at": at, "updated_at": at,
         }  # fmt: skip
-        self._state.put(Row(kind="contact", id=key, doc=doc))
-        self.contacts[key] = self._contact_by_email[email] = doc
-        return doc
+        return self._put_contact(doc)
 
     def _add_company(self, name: str) -> Doc:
         at, key = self._clock.stamp(), self._state.next_id("company", start=_FIRST_COMPANY)
@@ -134,6 +241,13 @@ class People:
         self._state.put(Row(kind="company", id=key, doc=doc))
         self.companies[key] = self._company_by_name[name] = doc
         return doc
+
+
+def _changed(doc: Doc, wanted: Mapping[str, Any], names: tuple[str, ...], at: str) -> Doc:
+    given = {name: wanted[name] for name in names if name in wanted}
+    if "custom_fields" in given:
+        given["custom_fields"] = doc["custom_fields"] | (given["custom_fields"] or {})
+    return doc | given | {"updated_at": at}
 
 
 def _address(name: str, place: str | None) -> str:

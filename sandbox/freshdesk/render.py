@@ -23,7 +23,7 @@ def shown_ticket(
             if name == "attachments" or not described:
                 del doc[name]
     values = ticket["custom_fields"]
-    doc["custom_fields"] = {f["name"]: values.get(f["name"]) for f in fields.custom()}
+    doc["custom_fields"] = {name: values.get(name) for name in fields.names()}
     if ticket["_deleted"]:
         doc["deleted"] = True
     return doc | _escalations(ticket, iso(now))

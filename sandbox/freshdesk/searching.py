@@ -2,27 +2,37 @@
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from sandbox.freshdesk.errors import Flaw, flawed
 from sandbox.state import Doc
 
 _TOKEN = re.compile(r"\s*(\(|\)|AND\b|OR\b|[\w.]+:[<>]?(?:'[^']*'|[^\s()]+))")
 _KEYS = {"agent_id": "responder_id"}
+_STANDARD = {
+    "agent_id", "group_id", "priority", "status", "tag", "type", "due_by", "fr_due_by",
+    "created_at", "updated_at",
+}  # fmt: skip
+_ANY_TEXT = "custom_string"
 _DAYS = {"created_at", "updated_at", "due_by", "fr_due_by"}
 _LONGEST = 512
 Test = Callable[[Doc], bool]
 
 
-def find(tickets: Sequence[Doc], query: str) -> list[Doc]:
-    """The tickets that match. Raises FreshdeskError 400 for a query that cannot be read."""
+def find(tickets: Sequence[Doc], query: str, custom: Sequence[str]) -> list[Doc]:
+    """The tickets that match; `custom` names the custom fields.
+
+    Raises FreshdeskError 400 for a query that cannot be read, or that asks for another field.
+    """
     if len(query) < 3 or query[0] != '"' or query[-1] != '"' or len(query) > _LONGEST:
         raise _wrong()
-    test = _Reader(query[1:-1]).read()
+    test = _Reader(query[1:-1], custom).read()
     return [ticket for ticket in tickets if test(ticket)]
 
 
 class _Reader:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, custom: Sequence[str]) -> None:
+        self._custom = custom
         self._tokens = _TOKEN.findall(text)
         if "".join(self._tokens) != re.sub(r"\s+(?=(?:[^']*'[^']*')*[^']*$)", "", text):
             raise _wrong()
@@ -52,15 +62,18 @@ class _Reader:
             raise _wrong()
         piece = self._tokens.pop(0)
         if piece != "(":
-            return _comparison(piece)
+            return _comparison(piece, self._custom)
         test = self._either()
         if not self._tokens or self._tokens.pop(0) != ")":
             raise _wrong()
         return test
 
 
-def _comparison(piece: str) -> Test:
+def _comparison(piece: str, custom: Sequence[str]) -> Test:
     name, _, wanted = piece.partition(":")
+    if name not in _STANDARD and name not in custom and name != _ANY_TEXT:
+        text = "Unexpected/invalid field in request"
+        raise flawed([Flaw(field=name, message=text, code="invalid_field")])
     way = wanted[0] if wanted[0] in "<>" else "="
     text = wanted.lstrip("<>").strip("'")
     key = _KEYS.get(name, name)
@@ -68,15 +81,30 @@ def _comparison(piece: str) -> Test:
     def test(ticket: Doc) -> bool:
         if key == "tag":
             return text.lower() in [tag.lower() for tag in ticket["tags"]]
-        value = ticket["custom_fields"].get(key) if key.startswith("cf_") else ticket.get(key)
-        if text == "null" or value is None:
-            return value is None and text == "null"
-        shown = str(value)[:10] if key in _DAYS else str(value)
-        if way == "=":
-            return shown.lower() == text.lower()
-        return shown >= text if way == ">" else shown <= text
+        values = ticket["custom_fields"]
+        if key == _ANY_TEXT:
+            return text.lower() in [str(value).lower() for value in values.values()]
+        return _compares(ticket[key] if key in ticket else values.get(key), key, way, text)
 
     return test
+
+
+def _compares(value: Any, key: str, way: str, text: str) -> bool:
+    if text == "null" or value is None:
+        return value is None and text == "null"
+    shown = str(value)[:10] if key in _DAYS else str(value)
+    if way == "=":
+        return shown.lower() == text.lower()
+    found, wanted = _ordered(shown, text)
+    return bool(found >= wanted if way == ">" else found <= wanted)
+
+
+def _ordered(value: str, text: str) -> tuple[Any, Any]:
+    """Both as numbers if they are, else as texts."""
+    try:
+        return float(value), float(text)
+    except ValueError:
+        return value, text
 
 
 def _wrong() -> Exception:

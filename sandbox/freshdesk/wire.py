@@ -1,10 +1,12 @@
 """How Freshdesk's API reads requests: bodies, pages, and the link to the next page."""
 
+from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from flask import Response, request
+from flask import Response, g, jsonify, request
 
-from sandbox.freshdesk.errors import Flaw, FreshdeskError, flawed
+from sandbox.clock import iso, parse_instant
+from sandbox.freshdesk.errors import Flaw, FreshdeskError, flawed, not_found
 from sandbox.state import Doc
 
 _MOST = 100
@@ -23,10 +25,10 @@ def json_body() -> Doc:
     return body
 
 
-def paging(*, most_pages: int) -> tuple[int, int]:
+def paging(*, most_pages: int | None = None) -> tuple[int, int]:
     """The page asked for and its length. Raises FreshdeskError 400 beyond the limits."""
     page, per_page = _positive("page", 1), _positive("per_page", _USUAL)
-    if page > most_pages:
+    if most_pages is not None and page > most_pages:
         text = (
             f"You cannot access tickets beyond the {most_pages}th page."
             " Please provide a smaller page number."
@@ -39,11 +41,47 @@ def paging(*, most_pages: int) -> tuple[int, int]:
 
 
 def linked(answer: Response, page: int, *, more: bool) -> Response:
-    """The answer with a link to the next page, if there is one."""
+    """The answer with a link to the next page, if there is one, written as `g.link` says."""
     if more:
         query = request.args.to_dict() | {"page": str(page + 1)}
-        answer.headers["Link"] = f'<{request.base_url}?{urlencode(query)}>; rel="next"'
+        url = f"{request.base_url}?{urlencode(query)}"
+        plain = g.get("link") == "plain"
+        answer.headers["Link"] = f'<{url}>; rel="next"' if plain else f'< {url}>;rel="next"'
     return answer
+
+
+def paged(docs: Sequence[Doc]) -> Response:
+    """The page of a list that was asked for."""
+    page, per_page = paging()
+    start = (page - 1) * per_page
+    answer = jsonify(list(docs[start : start + per_page]))
+    return linked(answer, page, more=len(docs) > start + per_page)
+
+
+def created(doc: Doc) -> tuple[Response, int]:
+    """201 with the place of what was created."""
+    answer = jsonify(doc)
+    answer.headers["Location"] = f"{request.base_url}/{doc['id']}"
+    return answer, 201
+
+
+def known(doc: Doc | None) -> Doc:
+    """The object. Raises FreshdeskError 404 when there is none."""
+    if doc is None:
+        raise not_found()
+    return doc
+
+
+def instant_argument(name: str) -> str:
+    """An instant of the query string; the earliest when absent. Raises FreshdeskError 400."""
+    text = request.args.get(name)
+    if text is None:
+        return ""
+    try:
+        return iso(parse_instant(text.replace(" ", "+")))
+    except ValueError as error:
+        wrong = "It should be in the 'combined date and time ISO8601' format"
+        raise flawed([Flaw(field=name, message=wrong)]) from error
 
 
 def _positive(name: str, usual: int) -> int:

@@ -15,9 +15,9 @@ _OTHER_PRIORITY = {"normal": 2}
 _OTHER_CHANNEL = {"api": 2, "voice": 3}
 
 
-def status_number(word: Any) -> int:
+def status_number(word: Any, labels: dict[int, str] = STATUSES) -> int:
     """A status by word, label or number. Raises DeskError for an unknown one."""
-    return _number(word, STATUS_WORDS, STATUSES, _OTHER_STATUS, "status")
+    return _number(word, STATUS_WORDS, labels, _OTHER_STATUS, "status")
 
 
 def priority_number(word: Any) -> int:

@@ -1,12 +1,15 @@
 """Carries out changes of Freshdesk tickets: stores them and tells the webhooks."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sandbox.clock import epoch
+from sandbox.clock import epoch, iso
 from sandbox.core import Core
 from sandbox.freshdesk.changes import (
+    CLOSED,
+    CREATED,
     Moved,
+    Save,
     as_html,
     blank_ticket,
     describe,
@@ -14,14 +17,16 @@ from sandbox.freshdesk.changes import (
     set_values,
 )
 from sandbox.freshdesk.errors import not_allowed, not_found
-from sandbox.freshdesk.hooks import Webhooks, triggered_event
-from sandbox.freshdesk.native import plan_dates, settle
+from sandbox.freshdesk.hooks import Webhooks
+from sandbox.freshdesk.native import Native, settle
+from sandbox.freshdesk.outgoing import Outgoing
 from sandbox.freshdesk.switches import Switches
 from sandbox.state import Doc, Row
 
 REPLY, NOTE, PHONE = 0, 2, 9
 _FIRST_CONVERSATION = 43_000_900_001
 _DUES = ("due_by", "fr_due_by")
+_BATCH = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,22 +44,29 @@ class Entry:
 class Writer:
     """Changes tickets. Methods named `plan_…` store nothing and send nothing."""
 
-    def __init__(self, core: Core, hooks: Webhooks) -> None:
+    def __init__(self, core: Core, hooks: Webhooks, native: Native, outgoing: Outgoing) -> None:
         self._core = core
         self._hooks = hooks
+        self._outgoing = outgoing
+        self._archived_until = -(2**62)
+        self.native = native
         self.switches = Switches()
 
-    def create(self, values: Doc, text: str, *, rich: str | None = None) -> Doc:
+    def create(
+        self, values: Doc, text: str, *, rich: str | None = None, by: int | None = None
+    ) -> Doc:
         """Create a ticket at this instant."""
         with self._core.state.writing():
             at = self._core.clock.stamp()
             ticket = self.plan_creation(values, text, at, rich=rich)
-            plan_dates(ticket, {"priority"}, _written(values), self.switches)
-            self._save(ticket, "ticket_action:created", [])
+            self.native.plan(ticket, {"priority"}, _written(values), at=at)
+            self._save(ticket, Save(action=CREATED, by=by))
         return ticket
 
-    def change(self, ticket_id: int, values: Doc, *, text: str | None = None) -> Doc:
-        """Change a ticket at this instant; the answer shows it as the vendor's PUT would."""
+    def change(
+        self, ticket_id: int, values: Doc, *, text: str | None = None, by: int | None = None
+    ) -> Doc:
+        """Change a ticket at this instant."""
         with self._core.state.writing():
             ticket = self.live(ticket_id, "PUT")
             at = self._core.clock.stamp()
@@ -62,10 +74,10 @@ class Writer:
             if text is not None and text != ticket["description_text"]:
                 moved.append(Moved(name="description", previous=None, value=None))
                 describe(ticket, text)
-            plan_dates(ticket, {one.name for one in moved}, _written(values), self.switches)
+            self.native.plan(ticket, {one.name for one in moved}, _written(values), at=at)
             if moved:
                 ticket["updated_at"] = at
-                self._save(ticket, None, moved)
+                self._save(ticket, Save(moved=moved, by=by))
             else:
                 self._core.state.put(self.ticket_row(ticket))
         return ticket
@@ -76,38 +88,83 @@ class Writer:
             ticket = self.live(ticket_id, "POST")
             at = self._core.clock.stamp()
             row, moved = self.plan_entry(ticket, entry, at)
-            plan_dates(ticket, {one.name for one in moved}, set(), self.switches)
+            self.native.plan(ticket, {one.name for one in moved}, set(), at=at)
             self._core.state.put(row)
-            self._save(ticket, f"{'reply' if entry.public else 'note'}_sent:{at}", moved)
+            self._save(ticket, Save(action=_said(entry), moved=moved, by=entry.user_id))
         return row.doc
 
-    def delete(self, ticket_id: int) -> None:
+    def delete(self, ticket_id: int, by: int | None = None) -> None:
         """Move a ticket to the bin."""
         with self._core.state.writing():
             ticket = self.live(ticket_id, "DELETE")
             ticket |= {"_deleted": True, "updated_at": self._core.clock.stamp()}
-            self._save(ticket, "ticket_action:deleted", [])
+            self._save(ticket, Save(action=("ticket_action", "delete"), by=by))
+
+    def mark_spam(self, ticket_id: int, by: int | None = None) -> None:
+        """Move a ticket to the spam."""
+        with self._core.state.writing():
+            ticket = self.live(ticket_id, "PUT")
+            ticket |= {"spam": True, "updated_at": self._core.clock.stamp()}
+            self._save(ticket, Save(action=("ticket_action", "marked_spam"), by=by))
+
+    def archive(self, ticket_id: int) -> None:
+        """Move a ticket to the archive, from where it does not come back."""
+        with self._core.state.writing():
+            ticket = self.live(ticket_id, "PUT")
+            self._core.state.put(self.ticket_row(ticket | {"archived": True}))
+
+    def catch_up(self) -> None:
+        """Do what Freshdesk does by itself: set native dates that are due, archive old tickets."""
+        for ticket_id in self.native.due_now():
+            ticket = self._core.state.get("ticket", ticket_id)
+            if ticket is not None:
+                self.settled(ticket)
+        if self.switches.archive_days:
+            self._archive_old(self.switches.archive_days)
+
+    def _archive_old(self, days: float) -> None:
+        before = epoch(iso(self._core.clock.now() - timedelta(days=days)))
+        moved, key = self._archived_until, 0
+        while rows := self._core.state.moved_after(
+            "ticket", moved=moved, key=key, before=before, limit=_BATCH
+        ):
+            old = [doc for _, doc in rows if doc["status"] == CLOSED and not _is_put_away(doc)]
+            self._core.state.put_all(self.ticket_row(doc | {"archived": True}) for doc in old)
+            moved, key = rows[-1][0], rows[-1][1]["id"]
+        self._archived_until = max(self._archived_until, before - 1)
 
     def restore(self, ticket_id: int) -> None:
         """Take a ticket out of the bin. Raises FreshdeskError when it is not in there."""
         with self._core.state.writing():
             ticket = self._core.state.get("ticket", ticket_id)
-            if ticket is None or not ticket["_deleted"]:
+            if ticket is None or ticket.get("archived") or not ticket["_deleted"]:
                 raise not_found()
             ticket |= {"_deleted": False, "updated_at": self._core.clock.stamp()}
-            self._save(ticket, "ticket_action:restored", [])
+            self._save(ticket, Save(action=("ticket_action", "restore")))
 
     def read(self, ticket_id: int) -> Doc:
-        """A ticket, deleted or not, with native due dates that have come true."""
+        """A ticket, deleted or not, with native due dates that have come true.
+
+        Raises FreshdeskError 404, by default for an archived one too.
+        """
         ticket = self._core.state.get("ticket", ticket_id)
         if ticket is None:
             raise not_found()
+        if ticket.get("archived") and self.switches.archived_get == "missing":
+            raise not_found()
         return self.settled(ticket)
+
+    def archived(self, ticket_id: int) -> Doc:
+        """A ticket of the archive. Raises FreshdeskError 404 when it is not in there."""
+        ticket = self._core.state.get("ticket", ticket_id)
+        if ticket is None or not ticket.get("archived"):
+            raise not_found()
+        return ticket
 
     def live(self, ticket_id: int, method: str) -> Doc:
         """A ticket that can be changed. Raises FreshdeskError 404, or 405 for bin and spam."""
         ticket = self.read(ticket_id)
-        if ticket["_deleted"] or ticket["spam"]:
+        if _is_put_away(ticket):
             raise not_allowed(method, "GET")
         return ticket
 
@@ -155,19 +212,35 @@ class Writer:
             doc=ticket,
             created=epoch(ticket["created_at"]),
             moved=epoch(ticket["updated_at"]),
-            shelf="deleted" if ticket["_deleted"] else "spam" if ticket["spam"] else "",
+            shelf=_shelf(ticket),
         )
 
-    def announce(self, ticket: Doc, action: str | None, moved: Sequence[Moved] = ()) -> None:
+    def announce(self, ticket: Doc, save: Save) -> None:
         """Send the webhooks of one save, once it is committed."""
-        told = self._hooks.requests_for(ticket, triggered_event(action, moved))
+        told = self._hooks.requests_for(ticket, save)
         if told:
-            self._core.state.after_commit(lambda: self._core.sender.send(told))
+            self._core.state.after_commit(lambda: self._outgoing.send(told))
 
-    def _save(self, ticket: Doc, action: str | None, moved: Sequence[Moved]) -> None:
+    def _save(self, ticket: Doc, save: Save) -> None:
         self._core.state.put(self.ticket_row(ticket))
-        self.announce(ticket, action, moved)
+        self.announce(ticket, save)
 
 
 def _written(values: Doc) -> set[str]:
     return {name for name in _DUES if values.get(name) is not None}
+
+
+def _said(entry: Entry) -> tuple[str, str]:
+    if entry.source == REPLY and entry.public:
+        return ("reply_sent", "sent")
+    return ("note_type", "public" if entry.public else "private")
+
+
+def _is_put_away(ticket: Doc) -> bool:
+    return bool(ticket["_deleted"] or ticket["spam"] or ticket.get("archived"))
+
+
+def _shelf(ticket: Doc) -> str:
+    if ticket.get("archived"):
+        return "archived"
+    return "deleted" if ticket["_deleted"] else "spam" if ticket["spam"] else ""

@@ -6,15 +6,20 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from sandbox.clock import parse_instant
 from sandbox.core import Core
 from sandbox.seed import agents
 from sandbox.state import Doc
+from sandbox.zendesk.chance import Chance
 from sandbox.zendesk.changes import Update
-from sandbox.zendesk.errors import ZendeskError, invalid, update_conflict
+from sandbox.zendesk.errors import ZendeskError, database_conflict, invalid, update_conflict
 from sandbox.zendesk.fields import FieldBook
+from sandbox.zendesk.forms import Form
 from sandbox.zendesk.gate import Door
 from sandbox.zendesk.hooks import Webhooks
 from sandbox.zendesk.jobs import Jobs
+from sandbox.zendesk.manners import ZendeskManners
+from sandbox.zendesk.oauth import OAuth
 from sandbox.zendesk.parsing import check_stamp, read_update
 from sandbox.zendesk.payloads import Book
 from sandbox.zendesk.people import API_USER, People
@@ -32,10 +37,16 @@ class Account:
         self.fields = FieldBook(core.state, core.clock)
         self.people = People(core.state, core.clock)
         switches = _SWITCHES.validate_python(core.state.setting("switches") or {})
-        self.book = Book(self.fields, self.people, switches)
+        self.form = Form(core.state, self.fields)
+        self.book = Book(self.fields, self.form, self.people, switches)
+        self._collisions = Chance()
         self.hooks = Webhooks(core.state, core.clock)
         self.writer = Writer(core, self.book, self.hooks)
-        self.door = Door(core, self.people)
+        self.oauth = OAuth(core.state)
+        self.door = Door(core, self.people, self.oauth, lambda: self.book.switches)
+        core.sender.manners = ZendeskManners(
+            lambda: core.limiter.minute_seconds, lambda: self.book.switches
+        )
         self.jobs = Jobs(core, self.run_job, lambda: self.book.switches)
 
     @staticmethod
@@ -91,6 +102,7 @@ class Account:
         with self.core.state.writing():
             ticket = self.writer.require(ticket_id)
             check_stamp(body, ticket["updated_at"])
+            self.maybe_collide()
             update = read_update(
                 body,
                 author=author,
@@ -98,6 +110,19 @@ class Account:
                 tag_lists=self.book.switches.tag_lists_on_single_put,
             )
             return self.writer.change(ticket_id, update, actor=author["id"], channel=channel)
+
+    def maybe_collide(self) -> None:
+        """Raise ZendeskError 409 for the share of writes that a switch says."""
+        if self._collisions.takes(self.book.switches.database_conflicts):
+            raise database_conflict()
+
+    def archived(self, ticket: Doc) -> bool:
+        """Whether a ticket was closed so long ago that no list shows it any more."""
+        if ticket["status"] != "closed":
+            return False
+        days = 3 if self.core.plan == "sandbox" else self.book.switches.archived_after_days
+        age = self.core.clock.now() - parse_instant(ticket["updated_at"])
+        return age.total_seconds() > days * 86_400
 
     def run_job(self, job: Doc) -> list[Doc]:
         """Carry out a queued job; one result per row, failed rows included."""
@@ -108,7 +133,7 @@ class Account:
         return [self._update_row(row, job, author) for row in work["rows"]]
 
     def _update_row(self, row: Doc, job: Doc, author: Doc) -> Doc:
-        ticket_id = int(row["id"])
+        ticket_id = _id_of(row)
         done = {"id": ticket_id, "action": "update"}
         try:
             self._update_in_job(ticket_id, row, job["_queued_at"], author)
@@ -123,6 +148,7 @@ class Account:
                 check_stamp(row, ticket["updated_at"])
             elif ticket["updated_at"] > queued_at:
                 raise update_conflict()
+            self.maybe_collide()
             update = read_update(row, author=author, people=self.people)
             self.writer.change(
                 ticket_id, update, actor=author["id"], channel="api", tags_if_closed=True
@@ -151,6 +177,10 @@ class Account:
     def _user(self, user_id: Any) -> Doc | None:
         if user_id is None:
             return None
-        if int(user_id) not in self.people.users:
+        if not str(user_id).isdigit() or int(user_id) not in self.people.users:
             raise invalid("requester", "Requester: is invalid", error="InvalidValue")
         return self.people.users[int(user_id)]
+
+
+def _id_of(row: Doc) -> int:
+    return int(row["id"]) if str(row["id"]).isdigit() else 0

@@ -1,17 +1,17 @@
-"""Zendesk's API about everything but tickets: users, fields, jobs, webhooks, access tokens."""
+"""Zendesk's API about everything but tickets: users, fields, forms, statuses, jobs."""
 
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
 
 from sandbox.state import Doc
-from sandbox.zendesk import hooks, jobs
+from sandbox.zendesk import jobs
 from sandbox.zendesk.account import Account
-from sandbox.zendesk.errors import bad_request, not_found
+from sandbox.zendesk.errors import bad_request, invalid_endpoint, not_found
 from sandbox.zendesk.parsing import envelope
-from sandbox.zendesk.people import custom_statuses
+from sandbox.zendesk.people import FORM_ID, custom_statuses
 from sandbox.zendesk.render import ANONYMOUS, shown_field, shown_organization, shown_user
-from sandbox.zendesk.wire import base_url, ids_asked, json_body, paged, signed_in
+from sandbox.zendesk.wire import GROUP, base_url, ids_asked, json_body, paged, signed_in
 
 _MOST_ROWS = 100
 
@@ -26,10 +26,8 @@ class AccountApi:
     def register(self, api: Blueprint) -> None:
         """Add the calls to the API."""
         field = "/api/v2/ticket_fields/<int:field_id>"
-        hook = "/api/v2/webhooks/<string:hook_id>"
+        form = "/api/v2/ticket_forms/<int:form_id>"
         routes: tuple[tuple[str, str, Any], ...] = (
-            ("POST", "/oauth/tokens", self.issue_token),
-            ("GET", "/api/v2/oauth/tokens/current", self.current_token),
             ("GET", "/api/v2/users/me", self.me),
             ("GET", "/api/v2/users/show_many", self.users),
             ("GET", "/api/v2/users/<int:user_id>", self.user),
@@ -44,36 +42,18 @@ class AccountApi:
             ("DELETE", field, self.delete_field),
             ("GET", field + "/options", self.options),
             ("POST", field + "/options", self.put_option),
+            ("GET", "/api/v2/ticket_forms", self.forms),
+            ("GET", form, self.form),
+            ("PUT", form, self.update_form),
+            ("GET", "/api/v2/groups", self.groups),
             ("PUT", "/api/v2/tickets/update_many", self.update_many),
             ("POST", "/api/v2/tickets/<int:ticket_id>/merge", self.merge),
             ("GET", "/api/v2/job_statuses", self.jobs),
             ("GET", "/api/v2/job_statuses/show_many", self.some_jobs),
             ("GET", "/api/v2/job_statuses/<string:job_id>", self.job),
-            ("GET", "/api/v2/webhooks", self.webhooks),
-            ("POST", "/api/v2/webhooks", self.create_webhook),
-            ("GET", hook, self.webhook),
-            ("PUT", hook, self.change_webhook),
-            ("PATCH", hook, self.change_webhook),
-            ("DELETE", hook, self.delete_webhook),
-            ("GET", hook + "/signing_secret", self.secret),
-            ("POST", hook + "/signing_secret", self.reset_secret),
         )
         for method, rule, view in routes:
             api.add_url_rule(rule, f"{method} {view.__name__}", view, methods=[method])
-
-    def issue_token(self) -> Response:
-        """An access token for client credentials."""
-        wanted = request.get_json(silent=True) or request.form
-        return jsonify(self._account.door.issue_token(wanted))
-
-    def current_token(self) -> Response:
-        """The token of this very call."""
-        token = request.headers.get("Authorization", "").partition(" ")[2]
-        known = self._account.core.state.get("token", token)
-        if known is None:
-            raise not_found()
-        scopes = known["scope"].split()
-        return jsonify({"token": {"id": 1, "scopes": scopes, "expires_at": None}})
 
     def me(self) -> Response:
         """The caller, or the anonymous user."""
@@ -108,7 +88,9 @@ class AccountApi:
         return jsonify({"organization": shown_organization(found, base_url())})
 
     def statuses(self) -> Response:
-        """The account's ticket statuses."""
+        """The account's ticket statuses; without the feature there is no such endpoint."""
+        if not self._account.book.switches.custom_statuses:
+            raise invalid_endpoint()
         return jsonify({"custom_statuses": custom_statuses()})
 
     def fields(self) -> Response:
@@ -120,6 +102,8 @@ class AccountApi:
     def create_field(self) -> tuple[Response, int]:
         """Create a ticket field."""
         field = self._account.fields.create(envelope(json_body(), "ticket_field"))
+        if not self._account.book.switches.new_fields_on_form:
+            self._account.form.hide(field["id"], True)
         return jsonify({"ticket_field": shown_field(field, base_url())}), 201
 
     def field(self, field_id: int) -> Response:
@@ -153,6 +137,29 @@ class AccountApi:
         option, new = self._account.fields.put_option(field_id, wanted)
         return jsonify({"custom_field_option": option}), 201 if new else 200
 
+    def forms(self) -> Response:
+        """The ticket forms: the one of the account."""
+        page, rest = paged("ticket_forms", [self._account.form.shown(base_url())])
+        return jsonify({"ticket_forms": page, **rest})
+
+    def form(self, form_id: int) -> Response:
+        """One ticket form."""
+        _known({"id": form_id} if form_id == FORM_ID else None)
+        return jsonify({"ticket_form": self._account.form.shown(base_url())})
+
+    def update_form(self, form_id: int) -> Response:
+        """Set the fields of a ticket form."""
+        _known({"id": form_id} if form_id == FORM_ID else None)
+        ids = envelope(json_body(), "ticket_form").get("ticket_field_ids")
+        if ids is not None:
+            self._account.form.set_fields(ids)
+        return self.form(form_id)
+
+    def groups(self) -> Response:
+        """The groups of agents: the one of the account."""
+        page, rest = paged("groups", [GROUP])
+        return jsonify({"groups": page, **rest})
+
     def update_many(self) -> Response:
         """Queue an update of up to 100 tickets: one change for all, or one change each."""
         body = json_body()
@@ -165,13 +172,13 @@ class AccountApi:
         self._count_rows(len(rows))
         work = {"kind": "update", "rows": rows, "author_id": signed_in()["id"]}
         job = self._account.jobs.queue("Bulk Update Ticket", work, len(rows))
-        return jsonify({"job_status": jobs.shown(job, base_url())})
+        return self._queued(job)
 
     def merge(self, ticket_id: int) -> Response:
         """Queue the merging of other tickets into this one."""
         body = json_body()
         self._account.writer.require(ticket_id)
-        sources = [int(source) for source in body.get("ids") or []]
+        sources = [int(source) for source in body.get("ids") or [] if str(source).isdigit()]
         if not sources:
             raise bad_request("MissingParameter", "ids is required")
         work = {
@@ -183,7 +190,7 @@ class AccountApi:
             "target_comment": body.get("target_comment"),
         }
         job = self._account.jobs.queue("Bulk Ticket Merge", work, len(sources))
-        return jsonify({"job_status": jobs.shown(job, base_url())})
+        return self._queued(job)
 
     def jobs(self) -> Response:
         """All jobs."""
@@ -202,48 +209,15 @@ class AccountApi:
 
     def job(self, job_id: str) -> Response:
         """One job."""
+        if self._account.book.switches.single_job_status == "missing":
+            raise not_found()
         job = _known(self._account.core.state.get("job", job_id))
         return jsonify({"job_status": jobs.shown(job, base_url())})
 
-    def webhooks(self) -> Response:
-        """All webhooks."""
-        page, rest = paged("webhooks", [hooks.shown(hook) for hook in self._account.hooks.all()])
-        return jsonify({"webhooks": page, **rest})
-
-    def create_webhook(self) -> tuple[Response, int]:
-        """Register a webhook."""
-        wanted = envelope(json_body(), "webhook")
-        wanted = {key: value for key, value in wanted.items() if key not in ("secret", "template")}
-        hook = self._account.hooks.create(wanted, created_by=signed_in()["id"])
-        return jsonify({"webhook": hooks.shown(hook)}), 201
-
-    def webhook(self, hook_id: str) -> Response:
-        """One webhook."""
-        return jsonify({"webhook": hooks.shown(self._hook(hook_id))})
-
-    def change_webhook(self, hook_id: str) -> tuple[str, int]:
-        """Change a webhook."""
-        self._hook(hook_id)
-        self._account.hooks.change(hook_id, envelope(json_body(), "webhook"))
-        return "", 204
-
-    def delete_webhook(self, hook_id: str) -> tuple[str, int]:
-        """Delete a webhook."""
-        self._hook(hook_id)
-        self._account.hooks.remove(hook_id)
-        return "", 204
-
-    def secret(self, hook_id: str) -> Response:
-        """The secret that a webhook signs with."""
-        return jsonify(_secret(self._hook(hook_id)))
-
-    def reset_secret(self, hook_id: str) -> tuple[Response, int]:
-        """Give a webhook a new secret."""
-        self._hook(hook_id)
-        return jsonify(_secret(self._account.hooks.reset_secret(hook_id))), 201
-
-    def _hook(self, hook_id: str) -> Doc:
-        return _known(self._account.hooks.get(hook_id))
+    def _queued(self, job: Doc) -> Response:
+        answer = jsonify({"job_status": jobs.shown(job, base_url())})
+        answer.headers.update(self._account.jobs.headers())
+        return answer
 
     def _check_rows(self, rows: Any) -> None:
         usable = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
@@ -256,16 +230,11 @@ class AccountApi:
 
     def _count_rows(self, rows: int) -> None:
         how = self._account.book.switches.update_many_bucket
-        if how != "none" and self._account.door.limited:
-            cost = rows if how == "row" else 1
-            self._account.door.count("tickets-update", 100, cost=cost)
+        if how != "none":
+            self._account.door.count_updates(rows if how == "row" else 1)
 
 
 def _known(doc: Doc | None) -> Doc:
     if doc is None:
         raise not_found()
     return doc
-
-
-def _secret(hook: Doc) -> Doc:
-    return {"signing_secret": {"algorithm": "SHA256", "secret": hook["_secret"]}}

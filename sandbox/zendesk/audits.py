@@ -118,7 +118,8 @@ def _shown(value: Any) -> Any:
 
 
 def _row(kind: str, doc: Doc, ticket_id: int, at: str) -> Row:
-    return Row(kind=kind, id=doc["id"], doc=doc, parent=ticket_id, created=epoch(at))
+    instant = epoch(at)
+    return Row(kind=kind, id=doc["id"], doc=doc, parent=ticket_id, created=instant, moved=instant)
 
 
 def authors_of(docs: Sequence[Doc]) -> list[int]:

@@ -8,9 +8,11 @@ from typing import Any
 from sandbox.clock import iso, parse_instant
 from sandbox.state import Doc
 from sandbox.zendesk import metrics
-from sandbox.zendesk.errors import invalid
+from sandbox.zendesk.errors import ZendeskError, invalid
 from sandbox.zendesk.fields import IGNORED, FieldBook
+from sandbox.zendesk.forms import Form
 from sandbox.zendesk.people import category_of, default_status_id
+from sandbox.zendesk.switches import Switches
 
 STATUSES = ("new", "open", "pending", "hold", "solved", "closed")
 PRIORITIES = ("low", "normal", "high", "urgent")
@@ -55,6 +57,15 @@ class Update:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """What decides which values are taken: the account's fields, its form, the switches."""
+
+    fields: FieldBook
+    form: Form
+    switches: Switches
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FieldChange:
     """One value that moved; custom fields go by their id as text."""
 
@@ -83,14 +94,16 @@ def tag_words(value: Any) -> list[str]:
     return sorted({part for part in clean if part})
 
 
-def apply_update(ticket: Doc, update: Update, *, at: str, book: FieldBook) -> Effect:
+def apply_update(ticket: Doc, update: Update, *, at: str, rules: Rules) -> Effect:
     """Change `ticket` in place. Raises ZendeskError when a value is refused."""
     before = _snapshot(ticket)
-    _set_values(ticket, update.values)
-    _set_tags_and_fields(ticket, update, book)
+    _set_values(ticket, update.values, rules.switches)
+    _set_tags_and_fields(ticket, update, rules)
     if update.comment is not None:
         _react_to_comment(ticket, update)
     _fit_status(ticket, before, update)
+    if ticket["status"] == "solved" and before["status"] != "solved":
+        _check_required(ticket, rules)
     changes = _differences(before, _snapshot(ticket))
     effect = Effect(changes=changes, comment=update.comment)
     if effect.made_event:
@@ -98,11 +111,11 @@ def apply_update(ticket: Doc, update: Update, *, at: str, book: FieldBook) -> Ef
     return effect
 
 
-def _set_values(ticket: Doc, values: Mapping[str, Any]) -> None:
+def _set_values(ticket: Doc, values: Mapping[str, Any], switches: Switches) -> None:
     for name, value in values.items():
         if name in _WATCHED:
             ticket[name] = _accepted(ticket, name, value)
-    if ticket["type"] != "task":
+    if ticket["type"] != "task" and switches.due_at_without_task == "ignored":
         ticket["due_at"] = None
     if "subject" in values:
         ticket["raw_subject"] = ticket["subject"]
@@ -142,14 +155,17 @@ def _number(name: str, value: Any) -> int | None:
         raise invalid(name, f"{name}: {value} is invalid") from error
 
 
-def _set_tags_and_fields(ticket: Doc, update: Update, book: FieldBook) -> None:
+def _set_tags_and_fields(ticket: Doc, update: Update, rules: Rules) -> None:
+    book = rules.fields
     old = set(ticket["tags"])
     tags = old if update.tags is None else set(tag_words(update.tags))
     tags = (tags | set(tag_words(update.add_tags))) - set(tag_words(update.remove_tags))
     values: dict[str, Any] = dict(ticket["_values"])
-    _follow_tags(values, added=tags - old, tags=tags, book=book)
+    if rules.switches.tags_move_fields:
+        _follow_tags(values, added=tags - old, tags=tags, book=book)
     for field_id, wanted in update.custom.items():
-        _set_field(values, tags, field_id, wanted, book)
+        if rules.switches.off_form_fields == "accepted" or rules.form.holds(field_id):
+            _set_field(values, tags, field_id, wanted, rules)
     ticket["tags"] = sorted(tags)
     ticket["_values"] = {key: value for key, value in values.items() if value is not None}
 
@@ -172,14 +188,18 @@ def _follow_tags(
 
 
 def _set_field(
-    values: dict[str, Any], tags: set[str], field_id: int, wanted: Any, book: FieldBook
+    values: dict[str, Any], tags: set[str], field_id: int, wanted: Any, rules: Rules
 ) -> None:
+    book = rules.fields
     definition = book.by_id.get(field_id)
     if definition is None or not definition["removable"]:
         return
     value = book.accept(definition, wanted)
     if value is IGNORED:
         return
+    if isinstance(value, str) and len(value) > rules.switches.text_limit:
+        most = rules.switches.text_limit
+        raise invalid("base", f"{definition['title']}: is too long (maximum is {most} characters)")
     tags -= _tags_of(definition, values.get(str(field_id)))
     tags |= _tags_of(definition, value)
     values[str(field_id)] = value
@@ -202,9 +222,8 @@ def _react_to_comment(ticket: Doc, update: Update) -> None:
 
 
 def _fit_status(ticket: Doc, before: Doc, update: Update) -> None:
-    category = category_of(update.values.get("custom_status_id"))
-    if category is not None and "status" not in update.values:
-        ticket["status"] = category
+    if update.values.get("custom_status_id") is not None:
+        _take_custom_status(ticket, before)
         return
     newly_assigned = ticket["assignee_id"] is not None and before["assignee_id"] is None
     if ticket["status"] == "new" and newly_assigned and "status" not in update.values:
@@ -213,6 +232,42 @@ def _fit_status(ticket: Doc, before: Doc, update: Update) -> None:
         ticket["status"] = before["status"]
     if ticket["status"] != before["status"]:
         ticket["custom_status_id"] = default_status_id(ticket["status"])
+
+
+def _take_custom_status(ticket: Doc, before: Doc) -> None:
+    """The custom status is the precise one: its category goes before a `status` beside it."""
+    category = category_of(ticket["custom_status_id"])
+    if category is None:
+        raise invalid("custom_status_id", "Custom status: is invalid")
+    if category == "new" and before["status"] != "new":
+        ticket |= {name: before[name] for name in ("status", "custom_status_id")}
+        return
+    ticket["status"] = category
+
+
+def _check_required(ticket: Doc, rules: Rules) -> None:
+    empty = [
+        field
+        for field in rules.fields.custom()
+        if field["required"]
+        and field["active"]
+        and rules.form.holds(field["id"])
+        and ticket["_values"].get(str(field["id"])) in (None, False, [])
+    ]
+    if not empty:
+        return
+    details = [
+        {
+            "description": f"{field['title']}: is required when solving a ticket",
+            "error": None,
+            "ticket_field_id": field["id"],
+            "ticket_field_type": f"Field{field['type'].capitalize()}",
+        }
+        for field in empty
+    ]
+    text = "Record validation errors"
+    body = {"error": "RecordInvalid", "description": text, "details": {"base": details}}
+    raise ZendeskError(422, body)
 
 
 def _snapshot(ticket: Doc) -> Doc:
@@ -238,6 +293,8 @@ def _note(ticket: Doc, before: Doc, effect: Effect, at: str) -> None:
         ticket["is_public"] = ticket["is_public"] or comment.public
     if ticket["status"] != before["status"]:
         metrics.note_status(ticket, before["status"], at)
+    if ticket["custom_status_id"] != before["custom_status_id"]:
+        metrics.note_custom_status(ticket, at)
     if ticket["assignee_id"] != before["assignee_id"]:
         metrics.note_assignee(ticket, at)
     ticket["updated_at"] = at

@@ -15,6 +15,7 @@ from sandbox.desk import (
     Shown,
     TicketCard,
     TicketRow,
+    Troubles,
 )
 from sandbox.histories import Actor, History
 from sandbox.state import Doc, Key
@@ -34,8 +35,8 @@ def _words(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple((word, word.capitalize()) for word in words)
 
 
-class ZendeskDesk:
-    """Implements `sandbox.desk.Desk`."""
+class ZendeskDesk(Troubles):
+    """Implements `sandbox.desk.Desk`, and all of its `Troubles`."""
 
     name = "Zendesk"
     choices = Choices(
@@ -169,7 +170,37 @@ class ZendeskDesk:
 
     def revoke_tokens(self) -> None:
         """Let all access tokens be expired."""
-        self._account.door.revoke_tokens()
+        self._account.oauth.revoke_all()
+
+    def suspend(self, suspended: bool) -> None:
+        """Suspend the account, or let it work again."""
+        self._account.core.state.remember("suspended", suspended)
+
+    def deactivate(self, deactivated: bool) -> None:
+        """Deactivate the user that the API calls are made with, or reactivate it."""
+        people = self._account.people
+        people.suspend(people.api_user["id"], deactivated)
+
+    def delete_field(self, name: str) -> None:
+        """Delete a ticket field with all its values."""
+        self._account.fields.remove(self._custom_field(name)["id"])
+
+    def retype_field(self, name: str, kind: str) -> None:
+        """Replace a ticket field by a new one with the same title and another type."""
+        old = self._custom_field(name)
+        wanted: Doc = {"type": kind, "title": old["title"]}
+        if kind in ("tagger", "multiselect"):
+            prefix = f"option_{old['id']}"
+            wanted["custom_field_options"] = [{"name": "One", "value": f"{prefix}_one"}]
+        try:
+            self._account.fields.create(wanted)
+        except ZendeskError as error:
+            raise DeskError(error.description) from error
+        self._account.fields.remove(old["id"])
+
+    def hide_field(self, name: str, hidden: bool) -> None:
+        """Take a ticket field off the ticket form, or put it back."""
+        self._account.form.hide(self._custom_field(name)["id"], hidden)
 
     def close(self) -> None:
         """Stop the jobs."""
@@ -199,6 +230,13 @@ class ZendeskDesk:
             message = f"there is no ticket field titled {name!r}"
             raise DeskError(message)
         return int(field["id"] if field else name)
+
+    def _custom_field(self, name: str) -> Doc:
+        field = self._account.fields.by_id.get(self._field_id(name))
+        if field is None or not field["removable"]:
+            message = f"there is no custom ticket field {name!r}"
+            raise DeskError(message)
+        return field
 
     def _newest(self, limit: int) -> list[Doc]:
         state = self._account.core.state

@@ -6,21 +6,32 @@ from flask import Response, jsonify
 
 
 class ZendeskError(Exception):
-    """An answer other than success: its status and its body."""
+    """An answer other than success: its status, its body, and its text where it is no JSON."""
 
     def __init__(
-        self, status: int, body: dict[str, Any], *, headers: dict[str, str] | None = None
+        self,
+        status: int,
+        body: dict[str, Any],
+        *,
+        headers: dict[str, str] | None = None,
+        text: str | None = None,
     ) -> None:
         super().__init__(str(body.get("error", body)))
         self.status = status
         self.body = body
         self.headers = headers or {}
+        self._text = text
 
     @property
     def name(self) -> str:
         """The error's name, as job results show it."""
         details = self.body.get("error")
-        return details if isinstance(details, str) else "TicketUpdateFailed"
+        return details if isinstance(details, str) else "Forbidden"
+
+    @property
+    def is_oauth(self) -> bool:
+        """Whether the body is one that the OAuth standard prescribes."""
+        return "error_description" in self.body
 
     @property
     def description(self) -> str:
@@ -30,8 +41,18 @@ class ZendeskError(Exception):
         return str(self.body.get("description", self.name))
 
     def response(self) -> Response:
-        """The answer as Flask sends it."""
-        answer = jsonify(self.body)
+        """The answer as Flask sends it: plain text if it has one, else JSON."""
+        return self._answer(self._text)
+
+    def text_response(self) -> Response:
+        """The answer as plain text."""
+        return self._answer(self._text or f"{self.name}: {self.description}")
+
+    def _answer(self, text: str | None) -> Response:
+        if text is not None:
+            answer = Response(text, content_type="text/plain; charset=utf-8")
+        else:
+            answer = jsonify(self.body)
         answer.status_code = self.status
         answer.headers.update(self.headers)
         return answer
@@ -40,6 +61,16 @@ class ZendeskError(Exception):
 def not_found() -> ZendeskError:
     """No object with this id."""
     return ZendeskError(404, {"error": "RecordNotFound", "description": "Not found"})
+
+
+def invalid_endpoint() -> ZendeskError:
+    """A path that the API does not have, or a feature that the account does not have."""
+    return ZendeskError(404, {"error": "InvalidEndpoint", "description": "Not found"})
+
+
+def forbidden(message: str) -> ZendeskError:
+    """The plan, the role or the account's state forbids it."""
+    return ZendeskError(403, {"error": {"title": "Forbidden", "message": message}})
 
 
 def invalid(field: str, text: str, *, error: str | None = None) -> ZendeskError:
@@ -55,9 +86,17 @@ def invalid(field: str, text: str, *, error: str | None = None) -> ZendeskError:
     )
 
 
-def closed() -> ZendeskError:
-    """The ticket is closed for good."""
-    return invalid("status", "Status: closed prevents ticket update")
+def closed(shape: str) -> ZendeskError:
+    """The ticket is closed for good; told `plain`, `named`, or under `base`, as all were seen."""
+    field = "base" if shape == "base" else "status"
+    name = "ClosedTicket" if shape == "named" else None
+    return invalid(field, "Status: closed prevents ticket update", error=name)
+
+
+def database_conflict() -> ZendeskError:
+    """Two writes met in Zendesk's database; the same write again will do."""
+    body = {"error": "DatabaseConflict", "description": "Database collision"}
+    return ZendeskError(409, body)
 
 
 def update_conflict() -> ZendeskError:

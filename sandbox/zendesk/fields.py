@@ -88,7 +88,15 @@ class FieldBook:
     def update(self, field_id: int, wanted: Mapping[str, Any]) -> Doc:
         """Change a field; a list of options replaces the old one."""
         field = dict(self.by_id[field_id])
-        kept = {"title", "description", "active", "position", "tag", "agent_description"}
+        kept = {
+            "title",
+            "description",
+            "active",
+            "position",
+            "tag",
+            "agent_description",
+            "required",
+        }
         field |= {key: value for key, value in wanted.items() if key in kept}
         if "custom_field_options" in wanted:
             field["custom_field_options"] = self._options(wanted["custom_field_options"])
@@ -147,7 +155,7 @@ class FieldBook:
             "description": wanted.get("description") or "",
             "raw_description": wanted.get("description") or "",
             "position": len(self.by_id) + 1, "active": bool(wanted.get("active", True)),
-            "required": False, "collapsed_for_agents": False,
+            "required": bool(wanted.get("required", False)), "collapsed_for_agents": False,
             "regexp_for_validation": wanted.get("regexp_for_validation"),
             "title_in_portal": title, "raw_title_in_portal": title,
             "visible_in_portal": bool(wanted.get("visible_in_portal", False)),
@@ -194,6 +202,10 @@ class FieldBook:
             for option in field["custom_field_options"]
         }
         self._custom = custom
+        #: each custom field's id, the same as text, and what it holds when it holds nothing
+        self.empty = [
+            (f["id"], str(f["id"]), False if f["type"] == "checkbox" else None) for f in custom
+        ]
 
 
 def _text(_book: FieldBook, _field: Doc, value: Any) -> Any:

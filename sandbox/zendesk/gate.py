@@ -1,42 +1,32 @@
-"""Who may call the local Zendesk, and how often: sign-in, access tokens, rate limits."""
+"""Who may call the local Zendesk, and how often: sign-in, scopes, roles, rate limits."""
 
 import base64
 import binascii
 import json
-import secrets
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable
 
 from flask import Response, g, request
 
-from sandbox.clock import wall_seconds
 from sandbox.core import Core
-from sandbox.limits import UNLIMITED, Window
-from sandbox.state import Doc, Row
-from sandbox.zendesk.errors import ZendeskError, bad_request
+from sandbox.state import Doc
+from sandbox.zendesk import quotas
+from sandbox.zendesk.access import OPEN, role_may, scopes_for
+from sandbox.zendesk.errors import ZendeskError, forbidden, invalid_endpoint
+from sandbox.zendesk.oauth import OAuth, missing_scope
 from sandbox.zendesk.people import People
+from sandbox.zendesk.quotas import PLANS, quota_of
+from sandbox.zendesk.switches import Switches
+
+__all__ = ["PLANS", "Door", "refuse"]
 
 API_TOKEN = "sandbox"  # noqa: S105 - public, guards nothing
-CLIENT = ("sandbox", "sandbox")
-PLANS: Mapping[str, int] = {
-    "unlimited": UNLIMITED, "team": 200, "growth": 400, "professional": 400, "enterprise": 700,
-    "enterprise-plus": 2500, "sandbox": 700, "trial": 200,
-}  # fmt: skip
-_LIMITS: Mapping[tuple[str, str], tuple[str, int]] = {
-    ("PUT", "/api/v2/tickets/<int:ticket_id>"): ("tickets-update", 100),
-    ("GET", "/api/v2/incremental/tickets/cursor"): ("incremental-exports", 10),
-    ("GET", "/api/v2/tickets/<int:ticket_id>/audits"): ("ticket-audits", 500),
-    ("GET", "/api/v2/ticket_fields"): ("ticket-fields-index", 300),
-    ("DELETE", "/api/v2/tickets/<int:ticket_id>"): ("tickets-destroy", 400),
-}
-_SMALL = {"sandbox": 20, "trial": 20}
-_PUBLIC = ("/api/v2/users/me", "/oauth/tokens")
-_SHORTEST, _USUAL, _LONGEST = 300, 1800, 172_800
+_ANONYMOUS = ("/api/v2/users/me",)
+_SIGN_IN = "/oauth/"
 
 
 def refuse(retry_after: int | None) -> Response:
     """429 as an injected fault shows it: JSON with a Retry-After, plain text without one."""
-    text = "Number of allowed API requests per minute exceeded"
+    text = quotas.in_words(quotas.ACCOUNT)
     if retry_after is None:
         return Response(text, status=429, content_type="text/plain")
     body = json.dumps({"error": "APIRateLimitExceeded", "description": text})
@@ -45,78 +35,72 @@ def refuse(retry_after: int | None) -> Response:
 
 
 class Door:
-    """Signs callers in, issues access tokens, and counts calls against the plan."""
+    """Signs callers in, checks what they may do, and counts calls against the plan."""
 
-    def __init__(self, core: Core, people: People) -> None:
+    def __init__(
+        self, core: Core, people: People, oauth: OAuth, switches: Callable[[], Switches]
+    ) -> None:
         self._core = core
         self._people = people
+        self._oauth = oauth
+        self._switches = switches
 
     def enter(self) -> None:
-        """Before each call: sets `g.user`. Raises ZendeskError for 401 and 429."""
+        """Before each call: sets `g.user` and `g.token`. Raises ZendeskError 401, 403 and 429."""
         g.windows = []
-        g.user = None
-        if request.path in _PUBLIC and "Authorization" not in request.headers:
+        g.user = g.token = None
+        if self._core.state.setting("suspended"):
+            raise _suspended(self._switches().suspended_status)
+        if request.path.startswith(_SIGN_IN):
+            self.count(quotas.ACCOUNT, PLANS[self._core.plan])
             return
-        if request.path != "/oauth/tokens":
-            g.user = self._signed_in(request.headers.get("Authorization", ""))
+        if request.path in _ANONYMOUS and "Authorization" not in request.headers:
+            return
+        g.user = self._signed_in(request.headers.get("Authorization", ""))
         self._count()
+        self._check_rights()
 
     def leave(self, response: Response) -> Response:
         """After each call: the vendor's rate-limit headers."""
         for name, window in g.get("windows", []):
-            _show(response, name, window)
+            quotas.show(response, name, window)
         return response
 
-    def count(self, bucket: str, limit: int, *, cost: int = 1, minutes: int = 1) -> None:
+    def count(self, bucket: str, limit: int, *, cost: int = 1) -> None:
         """Count against a bucket. Raises ZendeskError 429 when it is used up."""
-        window = self._core.limiter.take(bucket, limit, cost=cost, minutes=minutes)
-        g.windows.append((bucket.partition(":")[0], window))
-        if not window.allowed:
-            text = f"Number of allowed {bucket} API requests per minute exceeded"
-            body = {"error": "APIRateLimitExceeded", "description": text}
-            raise ZendeskError(429, body, headers={"Retry-After": str(window.reset_seconds)})
+        window = self._core.limiter.take(bucket, limit, cost=cost)
+        g.windows.append((bucket, window))
+        if window.allowed:
+            return
+        text = quotas.in_words(bucket)
+        body = {"error": "APIRateLimitExceeded", "description": text}
+        plain = self._switches().refusal_body == "text"
+        headers = {"Retry-After": str(window.reset_seconds)}
+        raise ZendeskError(429, body, headers=headers, text=text if plain else None)
+
+    def count_updates(self, cost: int = 1) -> None:
+        """Count updates of tickets in the bucket that agents share."""
+        if self.limited:
+            self.count(quotas.UPDATES, quotas.UPDATE_QUOTA.on(self._core.plan), cost=cost)
 
     @property
     def limited(self) -> bool:
         """Whether the plan has limits."""
         return self._core.plan != "unlimited"
 
-    def issue_token(self, wanted: Mapping[str, Any]) -> Doc:
-        """An access token for client credentials. Raises ZendeskError when they are wrong."""
-        if wanted.get("grant_type") != "client_credentials":
-            raise bad_request("unsupported_grant_type", "Only client_credentials is offered here")
-        if (wanted.get("client_id"), wanted.get("client_secret")) != CLIENT:
-            text = "Client authentication failed: unknown client or wrong secret"
-            raise ZendeskError(401, {"error": "invalid_client", "error_description": text})
-        lifetime = int(wanted.get("expires_in") or _USUAL)
-        if not _SHORTEST <= lifetime <= _LONGEST:
-            raise bad_request("invalid_request", f"expires_in: {_SHORTEST} to {_LONGEST} seconds")
-        return self._new_token(str(wanted.get("scope") or "read write"), lifetime)
-
-    def revoke_tokens(self) -> None:
-        """Let all access tokens be expired."""
-        for token in self._core.state.all("token"):
-            self._core.state.remove("token", token["access_token"])
-
-    def _new_token(self, scope: str, lifetime: int) -> Doc:
-        doc = {
-            "access_token": secrets.token_hex(32),
-            "token_type": "bearer",
-            "scope": scope,
-            "expires_in": lifetime,
-        }
-        kept = {**doc, "expires_at": wall_seconds() + lifetime}
-        self._core.state.put(Row(kind="token", id=str(doc["access_token"]), doc=kept))
-        return doc
-
     def _signed_in(self, header: str) -> Doc:
         scheme, _, credentials = header.partition(" ")
         match scheme.lower():
             case "basic":
-                return self._by_api_token(credentials)
+                user = self._by_api_token(credentials)
             case "bearer":
-                return self._by_access_token(credentials)
-        raise _unknown()
+                user = self._by_access_token(credentials)
+            case _:
+                raise _unknown()
+        if user["suspended"]:
+            status = self._switches().deactivated_status
+            raise _unknown() if status == 401 else forbidden("User is suspended")
+        return user
 
     def _by_api_token(self, credentials: str) -> Doc:
         try:
@@ -127,42 +111,69 @@ class Door:
         user = self._people.by_email(name.removesuffix("/token"))
         if not name.endswith("/token") or secret != API_TOKEN or user is None:
             raise _unknown()
+        if not self._switches().api_tokens:
+            raise _unknown()
         return user
 
-    def _by_access_token(self, token: str) -> Doc:
-        known = self._core.state.get("token", token)
-        if known is None or known["expires_at"] < wall_seconds():
+    def _by_access_token(self, credentials: str) -> Doc:
+        g.token = self._oauth.token(credentials)
+        if g.token is None:
             text = (
                 "The access token provided is expired, revoked, malformed or invalid"
                 " for other reasons."
             )
             raise ZendeskError(401, {"error": "invalid_token", "error_description": text})
-        return self._people.api_user
+        return self._people.users[g.token["user_id"]]
+
+    def _check_rights(self) -> None:
+        method, path = request.method, request.path
+        if g.token is not None and path not in OPEN:
+            needed = scopes_for(method, path, fields_scope=self._switches().fields_scope)
+            missing = missing_scope(g.token["scope"], needed)
+            if missing is not None:
+                text = f"You are missing the following required scopes: {missing}"
+                raise ZendeskError(403, {"error": "Forbidden", "description": text})
+        if not role_may(g.user["role"], method, path):
+            raise forbidden(
+                "You do not have access to this page. Please contact the account owner of this"
+                " help desk for further help."
+            )
 
     def _count(self) -> None:
-        self.count("account", PLANS[self._core.plan])
+        self.count(quotas.ACCOUNT, PLANS[self._core.plan])
         rule = request.url_rule.rule if request.url_rule else ""
-        limited = _LIMITS.get((request.method, rule))
-        if limited is None or not self.limited:
+        if not self.limited:
             return
-        name, limit = limited
-        if name == "tickets-update":
-            limit = _SMALL.get(self._core.plan, limit)
-            ticket = (request.view_args or {}).get("ticket_id")
-            self.count(f"tickets-update-per-user:{ticket}:{g.user['id']}", 30, minutes=10)
-        self.count(name, limit)
+        quota = quota_of(request.method, rule)
+        tags = rule.endswith("<int:ticket_id>/tags") and request.method in quotas.TAG_METHODS
+        if tags and self._switches().tags_in_update_bucket:
+            quota = quotas.UPDATE_QUOTA
+        if quota is None:
+            return
+        if quota.name == quotas.UPDATES:
+            self._count_for_ticket((request.view_args or {})["ticket_id"])
+        self.count(quota.name, quota.on(self._core.plan))
+
+    def _count_for_ticket(self, ticket_id: int) -> None:
+        bucket = f"update:{ticket_id}:{g.user['id']}"
+        window = self._core.limiter.take(
+            bucket, quotas.PER_TICKET, minutes=quotas.PER_TICKET_MINUTES
+        )
+        if window.allowed:
+            return
+        text = "You have exceeded the rate limit for updating a single unique ticket by one user."
+        body = {"error": "APIRateLimitExceeded", "description": text}
+        if self._switches().ticket_refusal_body == "text":
+            raise ZendeskError(429, body, text=text)
+        headers = {"Retry-After": str(window.reset_seconds)}
+        raise ZendeskError(429, body, headers=headers)
 
 
 def _unknown() -> ZendeskError:
     return ZendeskError(401, {"error": "Couldn't authenticate you"})
 
 
-def _show(response: Response, name: str, window: Window) -> None:
-    if name == "account":
-        response.headers["x-rate-limit"] = response.headers["ratelimit-limit"] = str(window.limit)
-        left = str(window.remaining)
-        response.headers["x-rate-limit-remaining"] = response.headers["ratelimit-remaining"] = left
-        response.headers["ratelimit-reset"] = str(window.reset_seconds)
-        return
-    value = f"total={window.limit}; remaining={window.remaining}; resets={window.reset_seconds}"
-    response.headers[f"Zendesk-RateLimit-{name}"] = value
+def _suspended(status: int) -> ZendeskError:
+    if status == 404:
+        return invalid_endpoint()
+    return forbidden("This account has been suspended")

@@ -113,6 +113,8 @@ class Webhooks:
         hook |= {name: value for name, value in wanted.items() if name in changeable}
         hook |= {f"_{n}": wanted[n] for n in ("secret", "template") if wanted.get(n)}
         self._check(hook)
+        if (TRIGGERED in hook["subscriptions"]) != (TRIGGERED in self._hooks[key]["subscriptions"]):
+            raise invalid("subscriptions", "Subscriptions: events and triggers cannot be swapped")
         return self._store({**hook, "updated_at": self._clock.stamp()})
 
     def reset_secret(self, key: Key) -> Doc:
@@ -149,6 +151,16 @@ class Webhooks:
             for name, body in bodies
             if PREFIX + name in hook["subscriptions"]
         ]
+
+    def test_request(self, hook: Doc | None, endpoint: str, body: bytes) -> Delivery:
+        """A request that tries an endpoint out, for a webhook that need not be saved yet."""
+        unsaved: Doc = {
+            "id": "",
+            "_secret": TEST_SECRET,
+            "custom_headers": {},
+            "authentication": None,
+        }
+        return self._request({**(hook or unsaved), "endpoint": endpoint}, 0, "test", body)
 
     def _request(self, hook: Doc, ticket_id: int, event: str, body: bytes) -> Delivery:
         stamp, invocation = self._clock.stamp(), "01" + secrets.token_hex(12).upper()

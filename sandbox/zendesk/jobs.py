@@ -7,12 +7,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sandbox.clock import epoch
 from sandbox.core import Core
 from sandbox.state import Doc, Row
 from sandbox.zendesk.errors import ZendeskError
+from sandbox.zendesk.quotas import JOBS_HEADER, endpoint_value
 from sandbox.zendesk.switches import Switches
 
 MOST_AT_ONCE = 30
+_KEPT_SECONDS = 86_400
+_OPEN = "open"
+_ENDED = ("completed", "failed")
 Runner = Callable[[Doc], list[Doc]]
 
 
@@ -27,7 +32,7 @@ class Jobs:
         self._closed = False
         self._waiting: list[tuple[float, str]] = []
         self._thread = threading.Thread(target=self._work, name="sandbox-jobs", daemon=True)
-        for job in core.state.all("job", shelf="open"):
+        for job in core.state.children("job", _OPEN):
             self._waiting.append((time.monotonic() + core.job_seconds, job["id"]))
         heapq.heapify(self._waiting)
         self._thread.start()
@@ -37,6 +42,7 @@ class Jobs:
         core = self._core
         with core.state.writing():
             self.check_room()
+            self._forget_old()
             job: Doc = {
                 "id": secrets.token_hex(16), "job_type": job_type, "status": "queued",
                 "total": total, "progress": None, "message": None, "results": None,
@@ -50,14 +56,19 @@ class Jobs:
 
     def in_flight(self) -> int:
         """Jobs queued or running."""
-        return self._core.state.count("job", shelf="open")
+        return self._core.state.count_children("job", _OPEN)
+
+    def headers(self) -> dict[str, str]:
+        """The header that tells how many more jobs are taken."""
+        left = max(0, MOST_AT_ONCE - self.in_flight())
+        return {JOBS_HEADER: endpoint_value(MOST_AT_ONCE, left, 60)}
 
     def check_room(self) -> None:
         """Raise ZendeskError when no further job is taken."""
         if self.in_flight() >= MOST_AT_ONCE:
             text = "The number of queued or running jobs is at its limit. Try again later."
             body = {"error": "TooManyJobs", "description": text}
-            headers = {"Retry-After": "1"}
+            headers = {"Retry-After": "1", **self.headers()}
             raise ZendeskError(self._switches().too_many_jobs_status, body, headers=headers)
 
     def close(self) -> None:
@@ -85,14 +96,28 @@ class Jobs:
         if job is None:
             return
         self._put({**job, "status": "working", "progress": 0})
-        results = self._run(job)
         at = self._core.clock.now().strftime("%Y-%m-%d %H:%M:%S +0000")
+        try:
+            results = self._run(job)
+        except Exception as error:
+            # Whatever a row holds, the next job must still run.
+            told = {"status": "failed", "message": f"Failed at {at}: {type(error).__name__}"}
+            self._put({**job, **told})
+            return
         done = {"status": "completed", "progress": job["total"], "message": f"Completed at {at}"}
         self._put({**job, **done, "results": results})
 
+    def _forget_old(self) -> None:
+        """Jobs are known for a day; a few old ones go whenever a new one comes."""
+        before = epoch(self._core.clock.stamp()) - _KEPT_SECONDS
+        for _, job in self._core.state.moved_after("job", moved=0, key="", before=before, limit=10):
+            if job["status"] in _ENDED:
+                self._core.state.remove("job", job["id"])
+
     def _put(self, job: Doc) -> None:
-        shelf = "" if job["status"] == "completed" else "open"
-        row = Row(kind="job", id=job["id"], doc=job, created=0, moved=0, shelf=shelf)
+        place = "ended" if job["status"] in _ENDED else _OPEN
+        at = epoch(job["_queued_at"])
+        row = Row(kind="job", id=job["id"], doc=job, parent=place, created=at, moved=at)
         self._core.state.put(row)
 
 

@@ -11,8 +11,9 @@ _WAITING_FOR_US = ("new", "open", "hold")
 def new_metrics(at: str, status: str) -> Doc:
     """The metrics of a ticket created at this instant."""
     return {
-        "replies": 0, "reopens": 0, "first_reply_minutes": None,
+        "comments": 1, "replies": 0, "reopens": 0, "first_reply_minutes": None,
         "solved_at": None, "first_solved_at": None, "status_updated_at": at,
+        "custom_status_updated_at": at,
         "latest_comment_added_at": at, "assigned_at": None, "initially_assigned_at": None,
         "assignee_updated_at": None, "requester_updated_at": at, "assignee_stations": 0,
         "group_stations": 1, "status_since": at, "spent": {status: 0},
@@ -22,6 +23,7 @@ def new_metrics(at: str, status: str) -> Doc:
 def note_comment(ticket: Doc, *, public: bool, by_agent: bool, at: str) -> None:
     """A comment was added after the creation."""
     metrics = ticket["_metrics"]
+    metrics["comments"] += 1
     metrics["latest_comment_added_at"] = at
     if by_agent:
         metrics["assignee_updated_at"] = at
@@ -47,6 +49,11 @@ def note_status(ticket: Doc, previous: str, at: str) -> None:
         metrics["solved_at"] = None
 
 
+def note_custom_status(ticket: Doc, at: str) -> None:
+    """The ticket got another custom status, perhaps within the same category."""
+    ticket["_metrics"]["custom_status_updated_at"] = at
+
+
 def note_assignee(ticket: Doc, at: str) -> None:
     """The ticket got another assignee, or none."""
     metrics = ticket["_metrics"]
@@ -67,7 +74,7 @@ def metric_row(ticket: Doc, base: str) -> Doc:
     shown = (
         "assigned_at", "initially_assigned_at", "assignee_updated_at", "requester_updated_at",
         "status_updated_at", "latest_comment_added_at", "solved_at", "reopens", "replies",
-        "assignee_stations", "group_stations",
+        "assignee_stations", "group_stations", "custom_status_updated_at",
     )  # fmt: skip
     return {
         "id": 70_000_000_000 + ticket["id"],
@@ -76,7 +83,6 @@ def metric_row(ticket: Doc, base: str) -> Doc:
         "created_at": created,
         "updated_at": ticket["updated_at"],
         **{name: metrics[name] for name in shown},
-        "custom_status_updated_at": metrics["status_updated_at"],
         "reply_time_in_minutes": _both(metrics["first_reply_minutes"]),
         "reply_time_in_seconds": {"calendar": None},
         "first_resolution_time_in_minutes": _both(_minutes(created, first) if first else None),

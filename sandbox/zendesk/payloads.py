@@ -4,8 +4,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox.state import Doc
-from sandbox.zendesk.changes import FieldChange
+from sandbox.zendesk.changes import FieldChange, Rules
 from sandbox.zendesk.fields import FieldBook
+from sandbox.zendesk.forms import Form
 from sandbox.zendesk.people import BRAND_ID, FORM_ID, People
 from sandbox.zendesk.switches import Switches
 
@@ -16,12 +17,18 @@ _SHOUTED = ("status", "priority", "type")
 
 
 class Book:
-    """What payloads look things up in: fields, people, and the switches."""
+    """What payloads and updates look things up in: fields, form, people, and the switches."""
 
-    def __init__(self, fields: FieldBook, people: People, switches: Switches) -> None:
+    def __init__(self, fields: FieldBook, form: Form, people: People, switches: Switches) -> None:
         self.fields = fields
+        self.form = form
         self.people = people
         self.switches = switches
+
+    @property
+    def rules(self) -> Rules:
+        """What decides which values are taken."""
+        return Rules(fields=self.fields, form=self.form, switches=self.switches)
 
 
 def detail(ticket: Doc, actor_id: int, book: Book) -> Doc:
@@ -100,7 +107,9 @@ def _value(change: FieldChange, side: str) -> Any:
 def _field(change: FieldChange, book: Book) -> Doc:
     if not change.name.isdigit():
         return {}
-    field = book.fields.by_id[int(change.name)]
+    field = book.fields.by_id.get(int(change.name))
+    if field is None:
+        return {"field": {"id": change.name}}
     return {
         "field": {
             "id": change.name,

@@ -63,6 +63,11 @@ class People:
         found = self.organizations.get(organization_id or 0)
         return str(found["name"]) if found else ""
 
+    def tags_of(self, user_id: int, organization_id: int | None) -> tuple[str, ...]:
+        """The tags that a new ticket takes over from its requester and their organization."""
+        organization = self.organizations.get(organization_id or 0, {"tags": ()})
+        return (*self.users[user_id]["tags"], *organization["tags"])
+
     def ensure_user(
         self,
         name: str,
@@ -93,6 +98,13 @@ class People:
         with self._lock:
             known = self._by_name.get(name)
             return known if known is not None else self._add_organization(name, domains)
+
+    def suspend(self, user_id: int, suspended: bool) -> None:
+        """Take a user's access away, or give it back."""
+        with self._lock:
+            user = self.users[user_id]
+            user["suspended"] = suspended
+            self._state.put(Row(kind="user", id=user_id, doc=user))
 
     def put_organization(self, customer: Customer) -> Doc:
         """Create an organization or change it. A field that is new is one of the account's."""

@@ -1,18 +1,19 @@
-"""Zendesk's API about tickets: read, create, update, tags, comments, audits, the export."""
+"""Zendesk's API about tickets: read, create, update, tags, comments, audits."""
 
+import hashlib
+import json
+from collections import Counter
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from sandbox.clock import epoch
-from sandbox.state import Doc
+from sandbox.clock import epoch, wall_seconds
+from sandbox.state import Doc, Row
 from sandbox.zendesk.account import Account
-from sandbox.zendesk.changes import Update
+from sandbox.zendesk.changes import STATUSES, Update
 from sandbox.zendesk.errors import bad_request, closed
 from sandbox.zendesk.metrics import metric_row
-from sandbox.zendesk.native import policy_metrics
 from sandbox.zendesk.parsing import check_stamp, envelope, restricted_keys
-from sandbox.zendesk.render import export_cursor, read_export_cursor, shown_ticket
 from sandbox.zendesk.wire import (
     authors_beside,
     base_url,
@@ -20,11 +21,16 @@ from sandbox.zendesk.wire import (
     included,
     json_body,
     paged,
+    shown_tickets,
     sideloads,
     signed_in,
+    stored_page,
+    whole,
 )
 
-_EXPORT_PAGE = 1000
+_IDEMPOTENT_SECONDS = 7200
+_TAG_SECONDS = 60 * 86_400
+_MOST_TAGS = 20_000
 
 
 class TicketsApi:
@@ -41,7 +47,9 @@ class TicketsApi:
             ("GET", "/api/v2/tickets", self.index),
             ("POST", "/api/v2/tickets", self.create),
             ("GET", "/api/v2/tickets/show_many", self.show_many),
-            ("GET", "/api/v2/incremental/tickets/cursor", self.export),
+            ("GET", "/api/v2/deleted_tickets", self.deleted),
+            ("PUT", "/api/v2/deleted_tickets/<int:ticket_id>/restore", self.restore),
+            ("GET", "/api/v2/tags", self.all_tags),
             ("GET", one, self.show),
             ("PUT", one, self.update),
             ("DELETE", one, self.delete),
@@ -57,8 +65,11 @@ class TicketsApi:
             api.add_url_rule(rule, view.__name__, view, methods=[method])
 
     def index(self) -> Response:
-        """List tickets, newest last."""
-        tickets, rest = paged("tickets", self._state.all("ticket", shelf=""))
+        """List tickets, newest last; archived ones are not shown, so a page can be shorter."""
+        found, rest = stored_page(self._state, "ticket")
+        tickets = [ticket for ticket in found if not self._account.archived(ticket)]
+        if "next_page" in rest:
+            rest["count"] = sum(self._state.count_children("ticket", one) for one in STATUSES)
         beside = sideloads(self._account, tickets, included())
         return jsonify({"tickets": self._shown(tickets), **beside, **rest})
 
@@ -80,11 +91,54 @@ class TicketsApi:
         return jsonify({"ticket": doc, **beside})
 
     def create(self) -> tuple[Response, int, dict[str, str]]:
-        """Create a ticket."""
+        """Create a ticket; with the same `Idempotency-Key` again, answer as the first time."""
         body = envelope(json_body(), "ticket")
-        written = self._account.create(body, author=signed_in(), channel="api")
-        doc = self._shown([written.ticket])[0]
-        return jsonify({"ticket": doc, "audit": written.audit}), 201, {"Location": doc["url"]}
+        key = request.headers.get("Idempotency-Key")
+        with self._state.writing():
+            known = self._same_request(key, body)
+            if known is None:
+                written = self._account.create(body, author=signed_in(), channel="api")
+                known = {"ticket_id": written.ticket["id"], "audit": written.audit}
+                self._remember_request(key, body, known)
+                hit = False
+            else:
+                hit = True
+        doc = self._shown([self._account.writer.require(known["ticket_id"])])[0]
+        headers = {"Location": doc["url"]}
+        if key is not None:
+            headers["x-idempotency-lookup"] = "hit" if hit else "miss"
+        return jsonify({"ticket": doc, "audit": known["audit"]}), 201, headers
+
+    def deleted(self) -> Response:
+        """Tickets that were deleted and can be restored."""
+        people = self._account.people
+        docs = [
+            {
+                "id": ticket["id"],
+                "subject": ticket["subject"],
+                "description": ticket["description"],
+                "actor": {
+                    "id": ticket.get("_deleted_by"),
+                    "name": people.name_of(ticket.get("_deleted_by")),
+                },
+                "deleted_at": ticket["updated_at"],
+                "previous_state": ticket.get("_status_before", "open"),
+            }
+            for ticket in self._state.children("ticket", "deleted")
+        ]
+        page, rest = paged("deleted_tickets", docs)
+        return jsonify({"deleted_tickets": page, **rest})
+
+    def restore(self, ticket_id: int) -> Response:
+        """Bring a deleted ticket back."""
+        self._account.writer.restore(ticket_id, actor=signed_in()["id"])
+        return jsonify({})
+
+    def all_tags(self) -> Response:
+        """The tags of tickets that changed within 60 days, the most used first."""
+        docs = [{"name": name, "count": number} for name, number in self._tag_counts()]
+        page, rest = paged("tags", docs)
+        return jsonify({"tags": page, **rest})
 
     def update(self, ticket_id: int) -> Response:
         """Change a ticket."""
@@ -110,9 +164,10 @@ class TicketsApi:
         return jsonify({"comments": page, **authors_beside(self._account, page), **rest})
 
     def audits(self, ticket_id: int) -> Response:
-        """The ticket's audit trail, oldest first unless asked otherwise."""
-        self._account.writer.require(ticket_id)
-        page, rest = paged("audits", self._children("audit", ticket_id))
+        """The ticket's audit trail, oldest first unless asked otherwise; an archived one whole."""
+        audits = self._children("audit", ticket_id)
+        archived = self._account.archived(self._account.writer.require(ticket_id))
+        page, rest = (audits, whole(audits)) if archived else paged("audits", audits)
         return jsonify({"audits": page, **authors_beside(self._account, page), **rest})
 
     def metrics(self, ticket_id: int) -> Response:
@@ -138,39 +193,6 @@ class TicketsApi:
         status = self._account.book.switches.tags_delete_status
         return (jsonify({"tags": left}) if status == 200 else ""), status
 
-    def export(self) -> Response:
-        """The incremental export by cursor; the newest minute is withheld."""
-        moved, after = self._export_start()
-        per_page = max(1, min(_EXPORT_PAGE, request.args.get("per_page", _EXPORT_PAGE, type=int)))
-        withheld = self._account.book.switches.withheld_seconds
-        before = epoch(self._account.core.clock.stamp()) - withheld
-        rows = self._state.moved_after(
-            "ticket", moved=moved, key=after, before=before, limit=per_page + 1
-        )
-        page = [ticket for _, ticket in rows[:per_page]]
-        if rows:
-            moved, after = rows[min(per_page, len(rows)) - 1][0], page[-1]["id"]
-        if request.args.get("exclude_deleted") == "true":
-            page = [ticket for ticket in page if ticket["status"] != "deleted"]
-        beside = sideloads(self._account, page, included())
-        ended = len(rows) <= per_page
-        return jsonify(
-            {"tickets": self._shown(page), **beside, **_bookmark(moved, after, ended=ended)}
-        )
-
-    def _export_start(self) -> tuple[int, int]:
-        cursor, start = request.args.get("cursor"), request.args.get("start_time", type=int)
-        if cursor is not None:
-            try:
-                return read_export_cursor(cursor)
-            except ValueError as error:
-                raise bad_request("InvalidCursor", "cursor is not valid") from error
-        if start is None:
-            raise bad_request("InvalidValue", "start_time or cursor is required")
-        if start > epoch(self._account.core.clock.stamp()) - 60:
-            raise bad_request("InvalidValue", "Too recent start_time. Use a start_time older")
-        return start, -1
-
     def _set_tags(self, ticket_id: int, how: str) -> list[str]:
         body = request.get_json(silent=True) or {}
         tags = body.get("tags") or request.args.get("tags", "").split(",")
@@ -178,14 +200,41 @@ class TicketsApi:
         with self._state.writing():
             ticket = account.writer.require(ticket_id)
             if ticket["status"] == "closed":
-                raise closed()
+                raise closed(account.book.switches.closed_shape)
             check_stamp(body, ticket["updated_at"])
+            account.maybe_collide()
             wanted: dict[str, Any] = {how: tags}
             update = Update(**wanted)
             written = account.writer.change(
                 ticket_id, update, actor=user["id"], channel="api", tags_if_closed=False
             )
         return list(written.ticket["tags"])
+
+    def _same_request(self, key: str | None, body: Doc) -> Doc | None:
+        known = self._state.get("idempotency", key) if key is not None else None
+        if known is None or known["until"] < wall_seconds():
+            return None
+        if known["body"] != _digest(body):
+            text = "The Idempotency-Key was used with another request body"
+            raise bad_request("IdempotentRequestError", text)
+        return known
+
+    def _remember_request(self, key: str | None, body: Doc, answer: Doc) -> None:
+        if key is not None:
+            until = wall_seconds() + _IDEMPOTENT_SECONDS
+            doc = {**answer, "body": _digest(body), "until": until}
+            self._state.put(Row(kind="idempotency", id=key, doc=doc))
+
+    def _tag_counts(self) -> list[tuple[str, int]]:
+        now, counts = epoch(self._account.core.clock.stamp()), Counter[str]()
+        moved, key = now - _TAG_SECONDS, -1
+        while rows := self._state.moved_after(
+            "ticket", moved=moved, key=key, before=now + 1, limit=1000
+        ):
+            for _, ticket in rows:
+                counts.update(ticket["tags"] if ticket["status"] != "deleted" else ())
+            moved, key = rows[-1][0], rows[-1][1]["id"]
+        return counts.most_common(_MOST_TAGS)
 
     def _children(self, kind: str, ticket_id: int) -> list[Doc]:
         docs = self._state.children(kind, ticket_id)
@@ -195,23 +244,8 @@ class TicketsApi:
         return docs
 
     def _shown(self, tickets: list[Doc]) -> list[Doc]:
-        counted = "comment_count" in included()
-        shown = [shown_ticket(t, base_url(), self._account.fields) for t in tickets]
-        if "slas" in included():
-            for doc, ticket in zip(shown, tickets, strict=True):
-                doc["slas"] = {"policy_metrics": policy_metrics(ticket)}
-        if counted:
-            for doc in shown:
-                doc["comment_count"] = self._state.count_children("comment", doc["id"])
-        return shown
+        return shown_tickets(self._account, tickets, included())
 
 
-def _bookmark(moved: int, after: int, *, ended: bool) -> Doc:
-    cursor = export_cursor(moved, after)
-    return {
-        "after_url": f"{request.base_url}?cursor={cursor}",
-        "after_cursor": cursor,
-        "before_url": None,
-        "before_cursor": None,
-        "end_of_stream": ended,
-    }
+def _digest(body: Doc) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

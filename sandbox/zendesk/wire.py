@@ -5,14 +5,31 @@ from typing import Any
 
 from flask import g, request
 
-from sandbox.state import Doc, Key
+from sandbox.clock import epoch
+from sandbox.state import Doc, Key, State
 from sandbox.zendesk.account import Account
 from sandbox.zendesk.audits import authors_of
 from sandbox.zendesk.errors import ZendeskError, bad_page, bad_request
 from sandbox.zendesk.metrics import metric_row
-from sandbox.zendesk.render import cursor_page, offset_page, shown_organization, shown_user
+from sandbox.zendesk.native import policy_metrics
+from sandbox.zendesk.people import GROUP_ID, custom_statuses
+from sandbox.zendesk.render import (
+    by_cursor,
+    cursor_page,
+    numbered,
+    offset_page,
+    read_mark,
+    shown_organization,
+    shown_ticket,
+    shown_user,
+    write_mark,
+)
 
 _MOST = 100
+GROUP: Doc = {
+    "id": GROUP_ID, "name": "Support", "description": "", "default": True, "is_public": True,
+    "deleted": False, "created_at": "2026-01-05T09:00:00Z", "updated_at": "2026-01-05T09:00:00Z",
+}  # fmt: skip
 
 
 def base_url() -> str:
@@ -76,6 +93,40 @@ def paged(name: str, docs: Sequence[Doc]) -> tuple[list[Doc], Doc]:
     return list(page), rest
 
 
+def whole(docs: Sequence[Doc]) -> Doc:
+    """What stands beside a list that comes at once, however long it is."""
+    return {"next_page": None, "previous_page": None, "count": len(docs)}
+
+
+def stored_page(state: State, kind: str) -> tuple[list[Doc], Doc]:
+    """One page of stored objects in the order of their creation, without reading all of them."""
+    url, size = request.base_url, request.args.get("page[size]")
+    try:
+        if size is not None:
+            return _stored_by_cursor(state, kind, _size(size), url)
+        number = _depth(int(request.args.get("page", 1)))
+        per_page = _size(request.args.get("per_page", 100))
+    except ValueError as error:
+        raise bad_page("InvalidPaginationParameter", str(error)) from error
+    offset = (number - 1) * per_page
+    docs = state.page(kind, sort="created", limit=per_page + 1, offset=offset)
+    return docs[:per_page], numbered(url, number, per_page, more=len(docs) > per_page)
+
+
+def _stored_by_cursor(state: State, kind: str, size: int, url: str) -> tuple[list[Doc], Doc]:
+    # The mark is the second in which the last object was created, and how many of that second
+    # were shown: an offset alone would read everything before it.
+    second, shown = read_mark(request.args.get("page[after]"))
+    docs = state.page(kind, sort="created", created_from=second, limit=size + 1, offset=shown)
+    page = docs[:size]
+    mark = None
+    if page:
+        last = epoch(page[-1]["created_at"])
+        same = sum(1 for doc in page if epoch(doc["created_at"]) == last)
+        mark = write_mark(last, same + (shown if last == second else 0))
+    return page, by_cursor(url, size, mark, more=len(docs) > size)
+
+
 def _size(value: Any) -> int:
     return max(1, min(_MOST, int(value)))
 
@@ -84,6 +135,33 @@ def _depth(number: int) -> int:
     if number > 100:
         raise bad_page("InvalidPaginationDepth", "Page number must not exceed 100")
     return max(1, number)
+
+
+def shown_tickets(account: Account, tickets: Sequence[Doc], wanted: set[str]) -> list[Doc]:
+    """Tickets as the API shows them, with what `include` puts into each."""
+    numbers = account.book.switches.number_values == "number"
+    base = base_url()
+    shown = [shown_ticket(t, base, account.fields, numbers=numbers) for t in tickets]
+    _leave_out(shown, custom_statuses=account.book.switches.custom_statuses)
+    for doc, ticket in zip(shown, tickets, strict=True):
+        if "slas" in wanted:
+            doc["slas"] = {"policy_metrics": policy_metrics(ticket)}
+        if "comment_count" in wanted:
+            doc["comment_count"] = ticket["_metrics"]["comments"]
+    return shown
+
+
+def _leave_out(shown: Sequence[Doc], *, custom_statuses: bool) -> None:
+    """Take away what the caller asks not to see, and what the account does not have."""
+    unwanted = set() if custom_statuses else {"custom_status_id"}
+    if request.args.get("remove_duplicate_fields") == "true":
+        unwanted.add("fields")
+    for doc in shown:
+        if request.args.get("reduced_payload_size") == "true":
+            filled = [field for field in doc["custom_fields"] if field["value"] is not None]
+            doc |= {"custom_fields": filled, "fields": filled}
+        for name in unwanted:
+            del doc[name]
 
 
 def sideloads(account: Account, tickets: Sequence[Doc], wanted: set[str]) -> Doc:
@@ -100,7 +178,14 @@ def sideloads(account: Account, tickets: Sequence[Doc], wanted: set[str]) -> Doc
     if "metric_sets" in wanted:
         beside["metric_sets"] = [metric_row(ticket, base) for ticket in tickets]
     if "groups" in wanted:
-        beside["groups"] = []
+        beside["groups"] = [GROUP]
+    if "ticket_forms" in wanted:
+        beside["ticket_forms"] = [account.form.shown(base)]
+    if "custom_statuses" in wanted and account.book.switches.custom_statuses:
+        beside["custom_statuses"] = custom_statuses()
+    if "last_audits" in wanted:
+        trails = (account.core.state.children("audit", ticket["id"]) for ticket in tickets)
+        beside["last_audits"] = [trail[-1] for trail in trails if trail]
     return beside
 
 

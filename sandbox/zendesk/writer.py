@@ -1,6 +1,6 @@
 """Carries out changes of Zendesk tickets: stores them, keeps the audits, tells the webhooks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox.clock import epoch
@@ -8,13 +8,14 @@ from sandbox.core import Core
 from sandbox.state import Doc, Row
 from sandbox.zendesk.audits import Stamp, change_rows, creation_rows
 from sandbox.zendesk.changes import Effect, NewComment, Update, apply_update
-from sandbox.zendesk.errors import closed, not_found
+from sandbox.zendesk.errors import closed, invalid, not_found
 from sandbox.zendesk.hooks import TicketEvent, Webhooks, events_of
 from sandbox.zendesk.metrics import new_metrics, note_assignee
 from sandbox.zendesk.payloads import Book
 from sandbox.zendesk.people import BRAND_ID, FORM_ID, GROUP_ID, default_status_id
 
 _FIRST_TICKET = 1001
+_MOST_COMMENTS = 5000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +77,9 @@ class Writer:
         with core.state.writing():
             ticket = self.require(ticket_id)
             if ticket["status"] == "closed" and not (tags_if_closed and update.only_tag_lists):
-                raise closed()
+                raise closed(self._book.switches.closed_shape)
+            if update.comment is not None:
+                self._check_room_for_comment(ticket_id)
             at = core.clock.stamp()
             stamp = Stamp(author_id=actor, at=at, channel=channel, metadata=dict(update.metadata))
             effect, audit, rows = self.plan_change(ticket, update, stamp)
@@ -92,9 +95,26 @@ class Writer:
         with core.state.writing():
             ticket = self.require(ticket_id)
             at = core.clock.stamp()
-            ticket |= {"_status_before": ticket["status"], "status": "deleted", "updated_at": at}
+            ticket |= {
+                "_status_before": ticket["status"],
+                "_deleted_by": actor,
+                "status": "deleted",
+                "updated_at": at,
+            }
             core.state.put(self.ticket_row(ticket, generated=epoch(at)))
             self._tell(ticket, [TicketEvent(name="soft_deleted")], actor)
+
+    def restore(self, ticket_id: int, *, actor: int) -> None:
+        """Bring a deleted ticket back. Raises ZendeskError when it is not deleted."""
+        core = self._core
+        with core.state.writing():
+            ticket = core.state.get("ticket", ticket_id)
+            if ticket is None or ticket["status"] != "deleted":
+                raise not_found()
+            at = core.clock.stamp()
+            ticket |= {"status": ticket.pop("_status_before", "open"), "updated_at": at}
+            core.state.put(self.ticket_row(ticket, generated=epoch(at)))
+            self._tell(ticket, [TicketEvent(name="undeleted")], actor)
 
     def merge(
         self, target_id: int, source_id: int, comments: dict[str, str], *, actor: int
@@ -124,9 +144,11 @@ class Writer:
         self, draft: Draft, update: Update, stamp: Stamp
     ) -> tuple[Doc, Doc, list[Row]]:
         """The new ticket, its audit, and the rows beside it."""
+        inherited = self._book.people.tags_of(draft.requester_id, draft.organization_id)
+        update = replace(update, add_tags=(*update.add_tags, *inherited))
         number = self._core.state.next_id("ticket", start=_FIRST_TICKET)
         ticket = _blank(draft, number, stamp.at)
-        apply_update(ticket, update, at=stamp.at, book=self._book.fields)
+        apply_update(ticket, update, at=stamp.at, rules=self._book.rules)
         ticket["_metrics"] = new_metrics(stamp.at, ticket["status"])
         if ticket["assignee_id"] is not None:
             note_assignee(ticket, stamp.at)
@@ -137,19 +159,23 @@ class Writer:
         self, ticket: Doc, update: Update, stamp: Stamp
     ) -> tuple[Effect, Doc | None, list[Row]]:
         """Change `ticket` in place; no audit when nothing moved."""
-        effect = apply_update(ticket, update, at=stamp.at, book=self._book.fields)
+        effect = apply_update(ticket, update, at=stamp.at, rules=self._book.rules)
         if not effect.made_event:
             return effect, None, []
         audit, rows = change_rows(self._core.state, ticket, effect, stamp)
         return effect, audit, rows
 
     def ticket_row(self, ticket: Doc, *, generated: int) -> Row:
-        """The ticket as it is stored; the export goes by `generated` (seconds since 1970)."""
+        """The ticket as it is stored, under its status, so that searches need not read them all.
+
+        The export goes by `generated` (seconds since 1970).
+        """
         ticket["generated_timestamp"] = generated
         return Row(
             kind="ticket",
             id=ticket["id"],
             doc=ticket,
+            parent=ticket["status"],
             created=epoch(ticket["created_at"]),
             moved=generated,
             shelf="deleted" if ticket["status"] == "deleted" else "",
@@ -171,6 +197,10 @@ class Writer:
         told = self._hooks.requests_for(ticket, events, actor_id=actor, book=self._book)
         if told:
             self._core.state.after_commit(lambda: self._core.sender.send(told))
+
+    def _check_room_for_comment(self, ticket_id: int) -> None:
+        if self._core.state.count_children("comment", ticket_id) >= _MOST_COMMENTS:
+            raise invalid("base", f"Ticket has more than {_MOST_COMMENTS} comments")
 
     def _last_audit(self, ticket_id: int) -> Doc | None:
         audits = self._core.state.children("audit", ticket_id)

@@ -99,11 +99,14 @@ def served_with() -> Callable[..., Any]:
 
 
 class Receiver:
-    """A real little server that keeps what it is sent; `answers` are used up first."""
+    """A real little server that keeps what it is sent; `answers` are used up first.
+
+    An answer is a status, or a status and a Retry-After.
+    """
 
     def __init__(self) -> None:
         self.got: list[tuple[dict[str, str], bytes]] = []
-        self.answers: list[int] = []
+        self.answers: list[int | tuple[int, str]] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -112,7 +115,11 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.got.append((dict(self.headers.items()), body))
-                self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
+                answer = receiver.answers.pop(0) if receiver.answers else 200
+                status, retry_after = answer if isinstance(answer, tuple) else (answer, None)
+                self.send_response(status)
+                if retry_after is not None:
+                    self.send_header("Retry-After", retry_after)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -1,6 +1,23 @@
 """The local Freshdesk over HTTP: lists, updates, due dates, conversations, refusals."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sandbox.freshdesk.dues import DUES
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+VALUES = st.recursive(SCALARS, lambda one: st.lists(one) | st.dictionaries(st.text(), one))
+KEYS = st.sampled_from(
+    ["status", "priority", "source", "type", "tags", "custom_fields", "subject", "description",
+     "responder_id", "group_id", "requester_id", "company_id", "email_config_id", *DUES]
+)  # fmt: skip
 
 
 def errors(answer):
@@ -38,13 +55,18 @@ def test_due_dates_written_by_api_stay_when_the_priority_changes(freshdesk):
     assert dates == {name: ticket[name] for name in dates}
 
 
-def test_a_native_engine_that_overwrites_replaces_them(freshdesk):
-    freshdesk.control("POST", "switches", {"native_overwrites": True, "engine": "new"})
+@pytest.mark.parametrize("shows", ["before", "written"])
+def test_a_native_engine_that_overwrites_replaces_them(freshdesk, shows):
+    switches = {"native_overwrites": True, "engine": "new", "put_shows": shows}
+    freshdesk.control("POST", "switches", switches)
     ticket_id = freshdesk.ticket(priority="low")
     dates = {"due_by": "2030-03-06T18:00:00Z", "fr_due_by": "2030-03-05T18:00:00Z"}
+    before = freshdesk.get(ticket_id)
     answer = put(freshdesk, ticket_id, **dates).json()
     later = freshdesk.get(ticket_id)
-    assert (dates["due_by"], False) == (answer["due_by"], later["due_by"] == dates["due_by"])
+    native = {name: before[name] for name in dates}
+    expected = dates if shows == "written" else native
+    assert (expected, native) == tuple({n: doc[n] for n in dates} for doc in (answer, later))
 
 
 @pytest.mark.parametrize(
@@ -87,6 +109,14 @@ def test_refused_updates_name_the_field(freshdesk, wanted, expected):
     answer = put(freshdesk, freshdesk.ticket(), **wanted)
     assert (answer.status_code, answer.json()["description"]) == (400, "Validation failed")
     assert expected in errors(answer)
+
+
+@settings(max_examples=60)
+@given(wanted=st.dictionaries(KEYS, VALUES, max_size=3))
+def test_an_update_is_taken_or_refused_field_by_field(freshdesk, wanted):
+    answer = put(freshdesk, 1, **wanted)
+    assert answer.status_code == 200 or (answer.status_code == 400 and errors(answer))
+    assert freshdesk.api("GET", "/tickets/1?include=stats").status_code == 200
 
 
 def test_tags_are_replaced_whole(freshdesk):
@@ -194,15 +224,19 @@ def test_a_second_field_of_the_same_label_gets_another_name(freshdesk):
     ) == (201, True)
 
 
-def test_a_bulk_update_is_a_job(freshdesk):
+def test_a_bulk_update_is_a_job(freshdesk, eventually):
     ids = [freshdesk.ticket(), freshdesk.ticket()]
-    bulk = {"bulk_action": {"ids": ids, "properties": {"priority": 4}}}
+    bulk = {"bulk_action": {"ids": ids, "properties": {"priority": 4}, "reply": {"body": "Sorry"}}}
     answer = freshdesk.api("POST", "/tickets/bulk_update", bulk)
-    job = freshdesk.api("GET", f"/jobs/{answer.json()['job_id']}").json()
-    assert (202, "COMPLETED", {4}) == (
+    path = f"/jobs/{answer.json()['job_id']}"
+    first = freshdesk.api("GET", path).json()["status"]
+    read = lambda: freshdesk.api("GET", path).json()["status"]  # noqa: E731
+    eventually(read, lambda status: status == "COMPLETED")
+    tickets = [freshdesk.get(ticket_id, "?include=conversations") for ticket_id in ids]
+    assert (202, "IN PROGRESS", {(4, "Sorry")}) == (
         answer.status_code,
-        job["status"],
-        {freshdesk.get(ticket_id)["priority"] for ticket_id in ids},
+        first,
+        {(one["priority"], one["conversations"][0]["body_text"]) for one in tickets},
     )
 
 

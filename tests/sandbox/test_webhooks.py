@@ -5,6 +5,11 @@ import hashlib
 import hmac
 import json
 
+import pytest
+
+from sandbox.zendesk.manners import ZendeskManners
+from sandbox.zendesk.switches import Switches
+
 
 def test_zendesk_events_are_signed_with_the_webhooks_secret(zendesk, receiver):
     wanted = {
@@ -53,13 +58,154 @@ def test_a_trigger_webhook_sends_its_template_once_per_save(zendesk, receiver):
     assert json.loads(receiver.wait(1)[0][1])["id"] == str(ticket_id)
 
 
-def test_a_failed_delivery_is_tried_again_with_the_same_invocation_id(served_with, receiver):
-    receiver.answers = [503, 500]
-    config = {"url": receiver.url, "subscriptions": ["zen:event-type:ticket.created"]}
+CREATED = ["zen:event-type:ticket.created"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "deliveries"),
+    [
+        pytest.param([409, 409, 409, 409], 4, id="a conflict, three times more"),
+        pytest.param([(503, "5")], 2, id="503 with a short Retry-After"),
+        pytest.param([(429, "59")], 2, id="429 with a short Retry-After"),
+        pytest.param([(503, "60")], 1, id="503 with a long one"),
+        pytest.param([503], 1, id="503 without one"),
+        pytest.param([500], 1, id="another server error"),
+        pytest.param([404], 1, id="a client error"),
+    ],
+)
+def test_zendesk_tries_some_failed_deliveries_again(
+    served_with, receiver, eventually, answers, deliveries
+):
+    receiver.answers = list(answers)
+    config = {"url": receiver.url, "subscriptions": CREATED}
     with served_with("zendesk", minute_seconds=0.1, webhooks=[config]) as zendesk:
         zendesk.ticket()
-        got = receiver.wait(3)
-    assert len({headers["X-Zendesk-Webhook-Invocation-Id"] for headers, _ in got}) == 1
+        eventually(
+            lambda: zendesk.control("GET", "deliveries"),
+            lambda log: log["deliveries"] and not log["pending"],
+        )
+    ids = {headers["X-Zendesk-Webhook-Invocation-Id"] for headers, _ in receiver.got}
+    assert (len(receiver.got), len(ids)) == (deliveries, 1)
+
+
+def test_zendesk_may_try_again_after_every_server_error(served_with, receiver):
+    receiver.answers = [503, 500]
+    config = {"url": receiver.url, "subscriptions": CREATED}
+    with served_with("zendesk", minute_seconds=0.1, webhooks=[config]) as zendesk:
+        zendesk.control("POST", "switches", {"webhooks_retry": "5xx"})
+        zendesk.ticket()
+        assert len(receiver.wait(3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "broken"),
+    [
+        pytest.param([False] * 9, False, id="few deliveries"),
+        pytest.param([False] * 10, True, id="all fail"),
+        pytest.param([True, False] * 20, False, id="half of them fail"),
+        pytest.param([True] * 3 + [False] * 7, True, id="seven of ten fail"),
+        pytest.param([True] * 3000 + [False] * 1000, False, id="a thousand errors among many"),
+        pytest.param([True] * 3000 + [False] * 1001, True, id="more than a thousand errors"),
+    ],
+)
+def test_a_circuit_breaks_for_its_own_webhook_when(outcomes, broken):
+    manners = ZendeskManners(lambda: 60.0, Switches)
+    for done in outcomes:
+        manners.note("hook", done=done)
+    assert (0 < manners.pause("hook") <= 5, manners.pause("other")) == (broken, 0)
+
+
+def test_after_the_pause_deliveries_go_on(served_with, receiver, eventually):
+    receiver.answers = [500] * 10
+    config = {"url": receiver.url, "subscriptions": CREATED}
+    with served_with("zendesk", webhooks=[config]) as zendesk:
+        zendesk.control("POST", "switches", {"circuit_pause_seconds": 0.2})
+        for _ in range(11):
+            zendesk.ticket()
+        log = eventually(
+            lambda: zendesk.control("GET", "deliveries"), lambda log: len(log["deliveries"]) == 11
+        )
+    outcomes = [entry["outcome"] for entry in log["deliveries"]]
+    assert (outcomes.count("failed"), outcomes.count("success")) == (10, 1)
+
+
+def test_invocations_and_attempts_can_be_read(served_with, receiver, eventually):
+    receiver.answers = [409]
+    config = {"url": receiver.url, "subscriptions": CREATED}
+    with served_with("zendesk", minute_seconds=0.1, webhooks=[config]) as zendesk:
+        zendesk.ticket()
+        hook = zendesk.api("GET", "/webhooks").json()["webhooks"][0]["id"]
+        path = f"/webhooks/{hook}/invocations"
+        found = eventually(
+            lambda: zendesk.api("GET", path).json()["invocations"],
+            lambda rows: [row["status"] for row in rows] == ["success"],
+        )
+        attempts = zendesk.api("GET", f"{path}/{found[0]['id']}/attempts").json()["attempts"]
+    assert [(one["status"], one["status_code"]) for one in attempts] == [
+        ("client error", 409),
+        ("success", 200),
+    ]
+
+
+def test_an_unsaved_webhook_is_tried_with_the_secret_that_everybody_knows(zendesk, receiver):
+    wanted = {"request": {"endpoint": receiver.url, "payload": '{"ticket_id":1}'}}
+    answer = zendesk.api("POST", "/webhooks/test", wanted).json()["response"]
+    headers, body = receiver.wait(1)[0]
+    secret = b"dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ=="
+    message = headers["X-Zendesk-Webhook-Signature-Timestamp"].encode() + body
+    expected = base64.b64encode(hmac.new(secret, message, hashlib.sha256).digest()).decode()
+    assert (answer["status"], headers["X-Zendesk-Webhook-Signature"]) == (200, expected)
+
+
+def test_a_webhooks_kind_and_secret_cannot_be_changed(zendesk, receiver):
+    wanted = {"name": "SLA", "endpoint": receiver.url, "subscriptions": CREATED}
+    hook = zendesk.api("POST", "/webhooks", {"webhook": wanted}).json()["webhook"]["id"]
+    path = f"/webhooks/{hook}"
+    before = zendesk.api("GET", f"{path}/signing_secret").json()
+    swapped = {"webhook": {"subscriptions": ["conditional_ticket_events"]}}
+    assert zendesk.api("PATCH", path, swapped).status_code == 422
+    assert zendesk.api("PATCH", path, {"webhook": {"secret": "mine"}}).status_code == 204
+    assert zendesk.api("GET", f"{path}/signing_secret").json() == before
+    assert zendesk.api("POST", f"{path}/signing_secret").json() != before
+
+
+@pytest.mark.parametrize(
+    ("act", "expected"),
+    [
+        ({"priority": "high"}, {"priority_changed"}),
+        ({"type": "problem"}, {"type_changed"}),
+        ({"subject": "Else"}, {"subject_changed"}),
+        ({"external_id": "x1"}, {"external_id_changed"}),
+        ({"status": "hold"}, {"status_changed", "custom_status_changed"}),
+        ({"comment": {"body": "Hi", "public": False}}, {"comment_added"}),
+        ({"additional_tags": ["t"]}, {"tags_changed"}),
+    ],
+)
+def test_each_change_has_its_event(zendesk, receiver, act, expected):
+    ticket_id = zendesk.ticket()
+    zendesk.control("POST", "webhooks", {"url": receiver.url})
+    zendesk.api("PUT", f"/tickets/{ticket_id}", {"ticket": act})
+    docs = [json.loads(body) for _, body in receiver.wait(len(expected))]
+    assert {doc["type"].removeprefix("zen:event-type:ticket.") for doc in docs} == expected
+
+
+def test_deletion_and_restoring_are_announced(zendesk, receiver):
+    ticket_id = zendesk.ticket()
+    zendesk.control("POST", "webhooks", {"url": receiver.url})
+    zendesk.api("DELETE", f"/tickets/{ticket_id}")
+    receiver.wait(1)
+    zendesk.api("PUT", f"/deleted_tickets/{ticket_id}/restore")
+    names = [json.loads(body)["type"].rpartition(".")[2] for _, body in receiver.wait(2)]
+    assert names == ["soft_deleted", "undeleted"]
+
+
+def test_a_comment_event_tells_its_author_and_whether_it_is_public(zendesk, receiver):
+    ticket_id = zendesk.ticket()
+    zendesk.control("POST", "webhooks", {"url": receiver.url})
+    reply = {"as": "customer", "body": "Hello?"}
+    zendesk.control("POST", f"tickets/{ticket_id}/reply", reply)
+    comment = json.loads(receiver.wait(1)[0][1])["event"]["comment"]
+    assert (comment["is_public"], comment["author"]["is_staff"]) == (True, False)
 
 
 def test_the_delivery_log_tells_what_was_answered(zendesk, receiver, eventually):

@@ -1,0 +1,1 @@
+"""The local helpdesks and our own requests, held against the vendors' descriptions."""
