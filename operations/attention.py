@@ -151,8 +151,8 @@ def _overwritten(account: AccountStanding, at: datetime) -> Iterator[Item]:
             tone="warn",
             account=account.name,
             what=f"What deskclock wrote was replaced by something else {times} so far, the last "
-            f"time {span((at - latest).total_seconds())} ago; {account.conceded:,} fields of single "
-            "tickets were given up.",
+            f"time {span((at - latest).total_seconds())} ago; {account.conceded:,} fields of "
+            "single tickets were given up.",
             advice=advice,
         )
 
