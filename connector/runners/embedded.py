@@ -58,6 +58,7 @@ class Worker:
         self._running: dict[str, Future[None]] = {}
         self._introduced: dict[str, float] = {}
         self._checked: dict[str, float] = {}
+        self._told_of_clock: set[str] = set()
         self._beaten = float("-inf")
 
     def stop(self) -> None:
@@ -172,14 +173,19 @@ class Worker:
             accounts.know_ourselves(conn, account.name, identity)
             offset = accounts.read_clock(conn, account, samples, self._monotonic())
             sync.begin(conn, account.name)
-            if abs(offset) > CLOCK_WARN_SECONDS:
-                log.warning("clocks differ", account=account.name, seconds=round(offset))
+            self._tell_of_clock(account.name, offset)
             return advice is not None and accounts.advise(conn, account.name, advice)
 
         if self._database.run(work):
             for line in advice or ():
                 log.warning("account set-up", account=account.name, advice=line)
         return True
+
+    def _tell_of_clock(self, name: str, offset: float) -> None:
+        """Once: it is no fault of the account, whose dates follow the helpdesk's clock."""
+        if abs(offset) > CLOCK_WARN_SECONDS and name not in self._told_of_clock:
+            self._told_of_clock.add(name)
+            log.info("the helpdesk's clock differs from ours", account=name, seconds=round(offset))
 
     def _advice(self, account: Account) -> tuple[str, ...] | None:
         """What the account's fields make an admin know; None while they need not be read anew."""
