@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, select
 from connector.engine import brakes, evidence, exceptions, journal, notices, schedule, writes
 from connector.engine.context import Account
 from connector.engine.found import Found
+from connector.engine.rank import Rank
 from connector.engine.schedule import Claim
 from connector.helpdesks.base import Desired, History, Observation, Plan, Reading
 from connector.store.database import now
@@ -150,7 +151,7 @@ def look(
     wanted = writes.desired(evaluation, account)
     conceded = brakes.standing(claim.conceded, wanted)
     wanted = brakes.without(wanted, reading, {*conceded, *contested})
-    is_left = found is not None and found.leaves_solved and ticket.is_done
+    is_left = ticket.is_done and _was_over_before(claim, found)
     writable = account.writes and reading.read_only is None and not is_left
     is_same = reading.updated_at.timestamp() <= (claim.seen_updated_at or 0.0)
     blocked = claim.write_blocked if is_same else None
@@ -168,6 +169,16 @@ def look(
         write_blocked=blocked,
         conceded=conceded,
     )
+
+
+def _was_over_before(claim: Claim, found: Found | None) -> bool:
+    """Whether a ticket that is solved was so when a backfill met it first.
+
+    A backfill that was interrupted has left it due, and no page shows it any more.
+    """
+    if found is not None:
+        return found.leaves_solved
+    return claim.rank == Rank.BACKFILL and not claim.known
 
 
 def is_unsure(one: Look) -> bool:

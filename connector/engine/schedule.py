@@ -114,7 +114,7 @@ def claim(conn: Connection, account: str, size: int, *, background_first: bool) 
     return found
 
 
-def admit(conn: Connection, account: str, seen: Mapping[str, float]) -> list[Claim]:
+def admit(conn: Connection, account: str, seen: Mapping[str, float], rank: Rank) -> list[Claim]:
     """Claim the tickets that a page shows newer than we know them: id -> "last updated", epoch s.
 
     One that cannot be claimed now, because a write of it is on its way or it waits after a failure,
@@ -124,7 +124,7 @@ def admit(conn: Connection, account: str, seen: Mapping[str, float]) -> list[Cla
     if not ids:
         return []
     new = [
-        {"account": account, "ticket_id": one, "rank": Rank.BACKFILL, "look_at": at, "created": at}
+        {"account": account, "ticket_id": one, "rank": int(rank), "look_at": at, "created": at}
         for one in ids
     ]
     conn.execute(insert(conn, ticket).on_conflict_do_nothing(), new)
@@ -135,16 +135,16 @@ def admit(conn: Connection, account: str, seen: Mapping[str, float]) -> list[Cla
     )
     rows = [
         row for row in conn.execute(query)
-        if row.evaluated_at is None or (row.seen_updated_at or 0.0) < seen[row.ticket_id]
+        if _is_newer(seen[row.ticket_id], row)
     ]  # fmt: skip
     free = [row for row in rows if row.open_intent is None and row.not_before <= at]
     changed = [row.ticket_id for row in rows]
     waiting = sorted(set(changed) - {row.ticket_id for row in free})
     where = (columns.account == account, columns.ticket_id.in_(changed))
     sooner = case((columns.look_at < at, columns.look_at), else_=at)
-    rank = case((columns.look_at <= at, columns.rank), else_=int(Rank.BACKFILL))
+    turn = case((columns.look_at <= at, columns.rank), else_=int(rank))
     if changed:
-        conn.execute(update(ticket).where(*where).values(look_at=sooner, rank=rank, parked=None))
+        conn.execute(update(ticket).where(*where).values(look_at=sooner, rank=turn, parked=None))
     if waiting:
         raised = update(ticket).where(columns.account == account, columns.ticket_id.in_(waiting))
         conn.execute(raised.values(wanted=columns.wanted + 1))
@@ -156,6 +156,13 @@ def admit(conn: Connection, account: str, seen: Mapping[str, float]) -> list[Cla
             .values(attempts=columns.attempts + 1, last_error=None)
         )
     return [_claim(row, wanted=row.wanted, attempts=row.attempts + 1) for row in free]
+
+
+def _is_newer(updated_at: float, row: Row[Any]) -> bool:
+    """Whether a ticket may differ from what was judged; "last updated" has whole seconds."""
+    if row.evaluated_at is None or row.seen_updated_at is None or row.seen_updated_at < updated_at:
+        return True
+    return bool(row.seen_updated_at == updated_at and row.evaluated_at < updated_at + 1.0)
 
 
 def _due_of(conn: Connection, account: str, rank: int, at: float, size: int) -> list[Claim]:

@@ -141,8 +141,14 @@ def request(
     conn: Connection, account: str, feed: str, *, since: datetime | None = None,
     restart: bool = False,
 ) -> None:  # fmt: skip
-    """Have a feed read now. A backfill that was stopped goes on, unless it is to begin anew."""
+    """Have a feed read now. A backfill that was stopped goes on, unless it is to begin anew.
+
+    A `since` that is yet to come counts as now.
+    """
     found = conn.execute(_of(account, feed)).first()
+    if since is not None:
+        here = now(conn) + accounts.clock_offset(conn, account)
+        since = min(since, datetime.fromtimestamp(here, UTC))
     if feed == CHANGES and found is not None and since is None:
         _set(conn, account, feed, next_at=now(conn), paused=False, ended_at=None)
     elif found is None or restart or since is not None or found.next_at is None:
@@ -269,7 +275,8 @@ class Sync:
         """Those of a page's tickets that are newer than we know them, claimed."""
         by_id = {one.ticket.id: one for one in readings}
         seen = {name: one.updated_at.timestamp() for name, one in by_id.items()}
-        claims = self._holding.commit(lambda conn: schedule.admit(conn, self._name, seen))
+        rank = Rank.BACKFILL if opened.feed == FULL else Rank.RETRY
+        claims = self._holding.commit(lambda conn: schedule.admit(conn, self._name, seen, rank))
         rows = self._rows_of(opened, readings)
         return [
             Sight(

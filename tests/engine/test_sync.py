@@ -1,6 +1,8 @@
 """Sync: what no webhook told, and backfills."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -282,3 +284,59 @@ def test_a_feed_that_our_user_may_not_read_leaves_the_webhooks(desk: Desk) -> No
     desk.enrich(ticket)
     desk.drain_until_quiet()
     assert (desk.right(ticket), desk.account_row()["state"]) == (True, "ok")
+
+
+# --- corners -------------------------------------------------------------------------------------
+
+
+def test_a_second_change_within_the_second_that_was_judged_is_found(desk: Desk) -> None:
+    follow(desk)
+    desk.control("POST", "clock", {"freeze": True})
+    ticket = desk.create(priority="low")
+    desk.account = replace(desk.account, mode="shadow")  # else our own write would move the second
+    desk.enrich(ticket)
+    desk.edit(ticket, priority="urgent")  # and its webhook is lost
+    assert desk.row(ticket)["seen_updated_at"] == desk.stands(ticket).updated_at.timestamp()
+    look_for_changes(desk)
+    assert desk.row(ticket)["severity"] == "critical"
+
+
+def test_a_beginning_that_is_yet_to_come_counts_as_now(desk: Desk) -> None:
+    follow(desk)
+    with desk.database.write() as conn:
+        sync.request(conn, "acme", CHANGES, since=datetime(2099, 1, 1, tzinfo=UTC))
+    desk.drain_until_quiet()
+    ticket = desk.create()
+    look_for_changes(desk)
+    assert desk.right(ticket)
+
+
+@pytest.mark.parametrize("call", ["history", "write"])
+def test_solved_tickets_are_left_though_the_backfill_was_interrupted(desk: Desk, call: str) -> None:
+    solved = [desk.create() for _ in range(2)]
+    for one in solved:
+        desk.edit(one, status="solved" if desk.kind == "zendesk" else "resolved")
+    opened = [desk.create(priority=priority) for priority in ("low", "high")]
+    desk.advance(5)
+    for one in opened:
+        desk.edit(one, priority="urgent")
+    desk.advance(120)
+    failing = {"history": "history", "write": write_of(desk)}[call]
+
+    def fail() -> None:
+        raise HelpdeskUnreachable("down")
+
+    desk.helpdesk.once(failing, fail, before=True)
+    with desk.database.write() as conn:
+        sync.request(conn, "acme", FULL)
+    desk.drain()
+    desk.account.pages.clear()
+    desk.helpdesk.heal()
+    desk.drain_until_quiet()
+    assert all_right(desk, opened)
+    assert not any("written" in desk.evidence(one) for one in solved)
+    assert all(desk.row(one)["is_over"] for one in solved)
+
+
+def write_of(desk: Desk) -> str:
+    return "write" if desk.kind == "freshdesk" else "write_many"

@@ -75,7 +75,7 @@ class Place:
         """Where the next round goes on, once `after` has found the end."""
         seen = self._seen([row for one in listed.rows if (row := _row(one))], listed.at)
         if listed.at is not None:
-            return seen.moved(max(self.since, listed.at - LATE))
+            return seen.moved(listed.at - LATE)  # back again, too, from a row of the future
         return seen.moved(max(self.since, seen.last - OVERLAP) if seen.last else self.since)
 
     def moved(self, since: datetime) -> "Place":
