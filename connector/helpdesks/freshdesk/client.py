@@ -18,6 +18,7 @@ from connector.helpdesks.base import JSONObject
 from connector.helpdesks.freshdesk.changes import CHANGED, Listed
 from connector.helpdesks.freshdesk.refusals import reason, refused_write
 from connector.http import Answer, Session
+from mappings.field_mapping import plain
 
 PAGE = 100
 MAX_PAGES = 100  # 10,000 conversations on one ticket
@@ -159,7 +160,7 @@ class Client:
                 raise _missing(ticket_id)
             rows = _rows(_ok(answer, f"GET {template}").data)
             before = len(found)
-            found |= {row.get("id"): row for row in rows}
+            found |= {plain(row.get("id")): row for row in rows}
             if len(found) == before and rows:
                 break
             if len(rows) < PAGE and not _has_next(answer):

@@ -280,6 +280,8 @@ def _spread(document: Any) -> Iterator[Any]:
             yield from _spread(one)
     elif isinstance(document, dict) and isinstance(document.get("tickets"), list):
         yield from document["tickets"]
+    elif isinstance(document, dict) and isinstance(document.get("results"), list):
+        yield from document["results"]  # of a search
     elif isinstance(document, dict) and isinstance(document.get("ticket"), dict):
         yield {**document, **document["ticket"]}
     else:

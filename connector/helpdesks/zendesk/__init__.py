@@ -244,7 +244,7 @@ class Zendesk:
         return [
             self._reading(raw, beside)
             for raw in (tickets if isinstance(tickets, list) else [])
-            if isinstance(raw, dict) and raw.get("id")
+            if isinstance(raw, dict) and webhook.TICKET_ID.fullmatch(str(raw.get("id")))
         ]
 
     def _beside(self, document: JSONObject) -> translate.Sideloads:

@@ -197,7 +197,7 @@ def _organization_inputs(mapping: FieldMapping) -> dict[str, str]:
 
 def _by_id_and_title(fields: Iterable[JSONObject]) -> dict[str, JSONObject]:
     """An id wins over a title, an active field over one that was switched off."""
-    usable = [one for one in fields if one.get("id") is not None]
+    usable = [one for one in fields if str(one.get("id")).isascii() and str(one["id"]).isdigit()]
     usable.sort(key=lambda one: one.get("active") is not False)
     titles = {str(one.get("title")): one for one in usable}
     return titles | {str(one["id"]): one for one in usable}

@@ -236,6 +236,10 @@ def _spread(document: Any) -> Iterator[tuple[Any, JSONObject]]:
     elif isinstance(document, dict) and isinstance(document.get("tickets"), list):
         for one in document["tickets"]:
             yield one, document
+    elif isinstance(document, dict) and isinstance(document.get("results"), list):
+        for one in document["results"]:  # of a search, which finds other things, too
+            if not isinstance(one, dict) or one.get("result_type") in (None, "ticket"):
+                yield one, document
     elif isinstance(document, dict) and "ticket" in document:
         yield document["ticket"], document
     else:
