@@ -7,14 +7,17 @@ import sys
 
 import click
 
-from benchmarks import evaluate, hours, ingest, latency
+from benchmarks import backfill, evaluate, hours, ingest, latency
 from benchmarks.running import BenchmarkError, end_on_sigterm
 
 PARTS = ("hours", "evaluate", "ingest", *latency.CASES)
+BY_NAME = ("backfill",)  # these take an hour, and run only when they are asked for
 
 
 @click.command()
-@click.option("--only", "parts", type=click.Choice(PARTS), multiple=True, help="Only this part.")
+@click.option(
+    "--only", "parts", type=click.Choice([*PARTS, *BY_NAME]), multiple=True, help="Only this part."
+)
 @click.option("--quick", is_flag=True, help="Shorter runs, with rougher figures.")
 def main(parts: tuple[str, ...], quick: bool) -> None:
     """Measure how fast deskclock is on this machine."""
@@ -33,6 +36,9 @@ def main(parts: tuple[str, ...], quick: bool) -> None:
         found = [latency.measure(case, seconds=seconds) for case in cases]
         if found:
             click.echo("\n" + latency.report(found, seconds))
+        if "backfill" in wanted:
+            for text in backfill.measure(quick=quick):
+                click.echo("\n" + text)
     except BenchmarkError as error:
         raise click.ClickException(str(error)) from None
 

@@ -101,6 +101,18 @@ class Workshop:
             f"{url} did not answer within {START_SECONDS:.0f} s\n{self.tail(name)}"
         )
 
+    def lives(self, name: str) -> bool:
+        """Whether a process runs. One that has ended well is forgotten.
+
+        Raises `BenchmarkError` when it has failed.
+        """
+        code = self._running[name].poll()
+        if code == 0:
+            del self._running[name]
+        elif code is not None:
+            raise BenchmarkError(f"{name} ended with code {code}:\n{self.tail(name)}")
+        return code is None
+
     def check(self) -> None:
         """Raise `BenchmarkError` when a process has ended by itself."""
         for name, process in self._running.items():

@@ -1,6 +1,8 @@
 """A real sandbox helpdesk with a real deskclock beside it, as processes of this machine."""
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,11 @@ import requests
 from sqlalchemy import case, func, select
 
 from benchmarks.running import DESKCLOCK, BenchmarkError, Workshop, free_ports
+from connector.settings import MINUTE
 from connector.store.database import Database, now
 from connector.store.tables import account as account_table
 from connector.store.tables import ticket
+from sandbox.freshdesk.rules import ON_CREATION, ON_UPDATE
 from sandbox.zendesk.hooks import EVENT_NAMES, PREFIX
 
 ACCOUNT = "bench"
@@ -27,7 +31,8 @@ _BASIC = {
 }
 # No custom field is mapped as an input, so that changes of those (mostly ours) are not asked for.
 EVENTS = [PREFIX + name for name in EVENT_NAMES if name != "custom_field_changed"]
-_TIMEOUT = 120.0  # seconds; a large load is one request
+TOLD = ("status", "priority", "ticket_type", "group")
+_TIMEOUT = 900.0  # seconds; a large load is one request
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +44,17 @@ class Scene:
     time_zone: str
     #: how long a bulk job of the local Zendesk takes, seconds
     job_seconds: float = 0.2
+    policy: str = POLICY
+    #: the vendor's plan, whose limits hold
+    plan: str = "unlimited"
+    #: length of a minute of those limits, seconds, on both sides
+    minute_seconds: float = MINUTE
+    #: how the helpdesk counts it: fixed, aligned or sliding
+    windows: str = "fixed"
+    #: before each call, seconds
+    latency: float = 0.0
+    #: whether the helpdesk tells of every change, its own API's too
+    tells: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,31 +137,92 @@ class Stage:
         return self._database
 
     def start_sandbox(self) -> None:
-        """Start the helpdesk, without tickets."""
+        """Start the helpdesk, without tickets; a policy of the benchmarks is put in its place."""
+        own = policy_file(self.scene.policy)
+        if own.exists():
+            self.write_policy(own.read_text(encoding="utf-8"))
         command = [*DESKCLOCK, "sandbox", "--helpdesk", self.scene.helpdesk, "--tickets", "0"]
         command += ["--port", str(self._sandbox_port), "--data-dir", str(self.data_dir)]
-        command += ["--job", f"{self.scene.job_seconds:g}s", "--webhook", self.webhook_url]
+        command += ["--job", f"{self.scene.job_seconds:g}s", "--plan", self.scene.plan]
+        command += ["--minute", f"{self.scene.minute_seconds:g}s", "--windows", self.scene.windows]
+        command += ["--faults", f"latency={self.scene.latency * 1000:g}ms"]
+        if self.scene.tells:
+            command += ["--webhook", self.webhook_url]
         self._workshop.start("sandbox", command, {"DESKCLOCK_SANDBOX_WEBHOOK_SECRET": SECRET})
         self._workshop.await_answer("sandbox", f"{self.helpdesk.url}/_sandbox/")
-        if self.scene.helpdesk == "zendesk":
+        if self.scene.tells and self.scene.helpdesk == "zendesk":
             hook = {"url": self.webhook_url, "secret": SECRET, "subscriptions": EVENTS}
             self.helpdesk.control("POST", "webhooks", hook)
 
-    def start_deskclock(self) -> None:
-        """Start web and worker. The sandbox must answer already."""
-        environment = {
-            "DESKCLOCK_DATA_DIR": str(self.data_dir),
-            "DESKCLOCK_CONFIG": str(
-                write_account(self._workshop.folder, self.scene, self.helpdesk)
-            ),
-            "DESKCLOCK_PORT": str(self._web_port),
-            "DESKCLOCK_CLOCK_CHECK_SECONDS": "0.5",
-            "DESKCLOCK_LOG_FORMAT": "json",
-            "DESKCLOCK_LOG_LEVEL": "warning",
+    def add_rules(self) -> None:
+        """Have Freshdesk tell of what people do and not of our writes, as our README advises."""
+        action = {
+            "field_name": "trigger_webhook",
+            "request_type": "POST",
+            "content_type": "JSON",
+            "content_layout": "2",
+            "url": self.webhook_url,
+            "content": {"ticket_id": "{{ticket.id}}", "event": "{{triggered_event}}"},
+            "custom_headers": {"X-Webhook-Secret": SECRET},
         }
+        events = [{"field_name": name, "from": "--", "to": "--"} for name in TOLD]
+        events += [{"field_name": name, "value": "--"} for name in ("reply_sent", "note_type")]
+        rules = {
+            ON_CREATION: {"name": "created", "actions": [action]},
+            ON_UPDATE: {"name": "changed", "actions": [action], "performer": {"type": 3}}
+            | {"events": events},
+        }
+        session = self.helpdesk.session()
+        for kind, rule in rules.items():
+            url = f"{self.helpdesk.url}/api/v2/automations/{kind}/rules"
+            _call(session, "POST", url, rule)
+
+    def start_deskclock(self, *, clock_check_seconds: float = 0.5) -> None:
+        """Start web and worker. The sandbox must answer already."""
+        environment = self._environment(clock_check_seconds)
         self._workshop.start("worker", [*DESKCLOCK, "worker"], environment)
         self._workshop.start("web", [*DESKCLOCK, "web"], environment)
         self._workshop.await_answer("web", f"http://127.0.0.1:{self._web_port}/readyz")
+
+    def start_worker(self) -> None:
+        """Start the worker alone."""
+        self._workshop.start("worker", [*DESKCLOCK, "worker"], self._environment(60.0))
+
+    def start_backfill(self) -> None:
+        """Start `deskclock sync --full`: the worker itself where none runs; it ends when done."""
+        command = [*DESKCLOCK, "sync", ACCOUNT, "--full", "--restart"]
+        self._workshop.start("sync", command, self._environment(60.0))
+
+    def tagged(self) -> int:
+        """How many tickets bear our tags, by the sandbox's file: watching makes no call."""
+        query = "SELECT count(*) FROM objects WHERE kind='ticket' AND doc LIKE '%\"sla_s%'"
+        uri = f"file:{self.sandbox_file}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=5)) as file:
+            return int(file.execute(query).fetchone()[0])
+
+    def forget(self) -> None:
+        """Delete deskclock's database, as if it were set up anew beside the same helpdesk."""
+        self.database.dispose()
+        for path in self.data_dir.glob("deskclock.sqlite3*"):
+            path.unlink()
+        self._database = None
+
+    def write_policy(self, text: str) -> None:
+        """Put the scene's policy where deskclock looks for it first."""
+        folder = self.data_dir / "policies"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{self.scene.policy}.yaml").write_text(text, encoding="utf-8")
+
+    def _environment(self, clock_check_seconds: float) -> dict[str, str]:
+        config = write_account(self._workshop.folder, self.scene, self.helpdesk)
+        return {
+            "DESKCLOCK_DATA_DIR": str(self.data_dir),
+            "DESKCLOCK_CONFIG": str(config),
+            "DESKCLOCK_PORT": str(self._web_port),
+            "DESKCLOCK_CLOCK_CHECK_SECONDS": f"{clock_check_seconds:g}",
+            "DESKCLOCK_LOG_FORMAT": "json",
+            "DESKCLOCK_LOG_LEVEL": "warning",
+        }
 
     def progress(self) -> Progress:
         """How far deskclock is. Raises `BenchmarkError` when a process has ended."""
@@ -185,17 +262,23 @@ class Stage:
             return {row.ticket_id: row.evaluation or {} for row in conn.execute(query)}
 
 
+def policy_file(name: str) -> Path:
+    """Where a policy lies that is only for benchmarks."""
+    return Path(__file__).with_name(f"{name}.yaml")
+
+
 def write_account(folder: Path, scene: Scene, helpdesk: Helpdesk) -> Path:
     """The accounts file for one account on the sandbox."""
     path = folder / "deskclock.yaml"
-    account = {
+    account: dict[str, Any] = {
         "helpdesk": scene.helpdesk,
         "base_url": helpdesk.url,
         "sign_in": SIGN_IN[scene.helpdesk],
         "webhook": {"secrets": [SECRET]},
-        "policy": POLICY,
+        "policy": scene.policy,
         "time_zone": scene.time_zone,
         "mode": scene.mode,
+        "limits": {"minute_seconds": scene.minute_seconds},
     }
     # JSON is YAML
     path.write_text(json.dumps({"accounts": {ACCOUNT: account}}), encoding="utf-8")

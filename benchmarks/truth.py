@@ -15,7 +15,7 @@ import requests
 from tqdm import tqdm
 
 from benchmarks.running import DESKCLOCK, BenchmarkError
-from benchmarks.stage import POLICY, Helpdesk, Scene
+from benchmarks.stage import Helpdesk, Scene
 
 METRICS = ("first_response", "next_update", "resolution")
 # the states in which no due date stands in a ticket (interfaces.md, "What stands in the ticket")
@@ -148,7 +148,9 @@ def evaluate(finals: Sequence[Final], scene: Scene, at: datetime, folder: Path) 
     """What `deskclock evaluate` answers for the tickets at an instant, in the same order."""
     path = folder / "final.jsonl"
     path.write_text("".join(json.dumps(one.document) + "\n" for one in finals), encoding="utf-8")
-    command = [*DESKCLOCK, "evaluate", "--jsonl", "--policy", POLICY, "--at", at.isoformat()]
+    own = folder / "data" / "policies" / f"{scene.policy}.yaml"
+    policy = str(own) if own.exists() else scene.policy
+    command = [*DESKCLOCK, "evaluate", "--jsonl", "--policy", policy, "--at", at.isoformat()]
     command += ["--helpdesk", scene.helpdesk, "--time-zone", scene.time_zone, str(path)]
     ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if ended.returncode != 0:

@@ -19,7 +19,7 @@ from connector.errors import (
 from connector.helpdesks.base import ClockSample, Identity
 from connector.store.database import insert, now
 from connector.store.tables import account as account_table
-from connector.store.tables import ticket
+from connector.store.tables import budget, ticket
 
 LEASE_SECONDS = 60.0
 RENEW_BELOW_SECONDS = 40.0
@@ -31,6 +31,9 @@ DEFAULT_RETRY_SECONDS = 10.0  # a 429 without Retry-After
 OFFSET_SAMPLES = 20
 OFFSET_APPLIED_ABOVE_SECONDS = 2.0
 STEP_SAMPLES = 3  # so many readings that agree with each other and not with the past are a step
+
+MINUTE_SECONDS = 60.0  # what was used before is over
+GENERAL_LIMIT = "account"  # name of the limit in which every call counts, from connector/http
 
 OK = "ok"
 HELD = "held"
@@ -98,6 +101,18 @@ def clock_offset(conn: Connection, name: str) -> float:
     """The helpdesk's clock minus the database's, seconds, as it is in force."""
     query = select(account_table.c.clock_offset).where(account_table.c.name == name)
     return float(conn.scalar(query) or 0.0)
+
+
+def is_scarce(conn: Connection, name: str) -> bool:
+    """Whether more than half of our share of the helpdesk's general limit is used."""
+    columns = budget.c
+    query = select(columns.used, columns.share, columns.updated_at).where(
+        columns.account == name, columns.bucket == GENERAL_LIMIT
+    )
+    row = conn.execute(query).first()
+    if row is None or row.share is None or 2 * row.used <= row.share:
+        return False
+    return bool(row.updated_at > now(conn) - MINUTE_SECONDS)
 
 
 def own_user_id(conn: Connection, name: str) -> str | None:

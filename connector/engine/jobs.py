@@ -16,6 +16,7 @@ from connector.store.database import now
 
 FIRST_LOOK_SECONDS = 0.15
 LONGEST_LOOK_SECONDS = 2.0
+MANY_JOBS = 14  # of the 30 that Zendesk allows: then their outcome is waited for
 
 
 class Jobs:
@@ -31,6 +32,9 @@ class Jobs:
         self.open = 0
         #: not before this instant (monotonic) is the helpdesk asked again
         self.next_look = float("-inf")
+        self._asked = float("-inf")
+        #: what an earlier holder left open has been read
+        self._known = False
 
     def write(self, looks: Sequence[Look]) -> None:
         """Send one bulk write. Raises `AccountError`; of an unknown outcome the intent tells."""
@@ -64,12 +68,19 @@ class Jobs:
         self._holding.commit(lambda conn: writes.answered(conn, intent_id, job.id))
         if not self.open:  # else the jobs before this one are asked for in their turn
             self.next_look = self._holding.monotonic() + FIRST_LOOK_SECONDS
+        self.open += 1
 
-    def settle(self) -> int:
-        """Close the bulk writes that have an outcome; returns how many have none yet."""
+    def settle(self, *, busy: bool = False) -> int:
+        """Close the bulk writes that have an outcome; returns how many have none yet.
+
+        `busy`: there is other work, so that nobody waits for the outcome of a few.
+        """
+        if self._known and self._holding.monotonic() < self._next_look(busy):
+            return self.open
         with self._holding.database.read() as conn:
             intents, at = writes.open_intents(conn, self._name), now(conn)
         jobs = self._ask(intents, at) if intents else {}
+        self._known = True
         self.open = 0
         for intent in intents:
             job = jobs.get(intent.job_id or "")
@@ -81,6 +92,14 @@ class Jobs:
                 self.open += 1
         return self.open
 
+    def _next_look(self, busy: bool) -> float:
+        if not self.open:
+            return float("inf")
+        patient = busy and self.open < MANY_JOBS
+        return (
+            max(self.next_look, self._asked + LONGEST_LOOK_SECONDS) if patient else self.next_look
+        )
+
     def _forget(self, intent_id: int, error: str | None = None) -> None:
         self._holding.commit(lambda conn: writes.close(conn, self._name, intent_id, error))
 
@@ -88,6 +107,7 @@ class Jobs:
         ids = [intent.job_id for intent in intents if intent.job_id]
         if not ids or self._holding.monotonic() < self.next_look:
             return {}
+        self._asked = self._holding.monotonic()
         found = {job.id: job for job in self._helpdesk.jobs(ids)}
         oldest = at - min(intent.created_at for intent in intents)
         pause = min(max(FIRST_LOOK_SECONDS, oldest / 4), LONGEST_LOOK_SECONDS)

@@ -22,6 +22,7 @@ from connector.store.database import Database
 log = structlog.get_logger()
 
 SINGLE_BATCH = 16  # tickets of a pass where every ticket is read and written by itself
+PAGE_BATCH = 300  # of a page of changes, where much of it needs no write and writes go in bulk
 SINGLE_CALLS = 8  # calls at the same time there
 MOST_JOBS = 28  # of the 30 bulk jobs that Zendesk allows in flight
 LINGER_ABOVE_JOBS = 14  # about half of them in flight: wait to fill the batch
@@ -49,6 +50,8 @@ class Lane:
         self._helpdesk = account.helpdesk
         self._stop = stop
         self._passes = 0
+        #: the latest pass has found something to do
+        self._busy = False
         self._holding = Holding(database, account, lease, monotonic)
         self._failures = Failures(self._holding)
         self.jobs = Jobs(self._holding, self._failures)
@@ -74,19 +77,22 @@ class Lane:
     def step(self) -> bool:
         """One pass; False when there is nothing to do. Raises `AccountError` and `LeaseLost`."""
         self._holding.keep()
-        jobs = self.jobs.settle()
-        if self._lingers(jobs):
-            self._stop.wait(JOB_PAUSE_SECONDS)
-            return True
+        jobs = self.jobs.settle(busy=self._busy)
         self._passes += 1
-        in_turn = (self._look_at_due, self._follow)
-        if self._passes % BACKGROUND_EVERY == 0:
+        in_turn: tuple[Callable[[], bool], ...] = (self._look_at_due, self._follow)
+        lingers = self._lingers(jobs)
+        if jobs >= MOST_JOBS:
+            in_turn = ()
+        elif lingers:
+            in_turn = (self._follow,)
+        elif self._passes % BACKGROUND_EVERY == 0:
             in_turn = (self._follow, self._look_at_due)
-        if any(turn() for turn in in_turn):
+        self._busy = any(turn() for turn in in_turn)
+        if self._busy:
             return True
-        if jobs:
+        if jobs or lingers:
             self._stop.wait(JOB_PAUSE_SECONDS)
-        return jobs > 0
+        return jobs > 0 or lingers
 
     def _wait_for_budget(self, error: BudgetSpent) -> None:
         """Our share of the rate limit is used up; no ticket is touched, and nothing has failed."""
@@ -107,12 +113,11 @@ class Lane:
     # --- claiming ------------------------------------------------------------------------------
 
     def _lingers(self, jobs: int) -> bool:
-        """Whether to let the batch fill, because bulk jobs are scarce at the moment."""
-        if jobs >= MOST_JOBS:
-            return True
-        if jobs < LINGER_ABOVE_JOBS:
-            return False
+        """Whether to let the batch fill, because jobs or calls are scarce at the moment."""
         with self._database.read() as conn:
+            scarce = jobs >= LINGER_ABOVE_JOBS or accounts.is_scarce(conn, self._account.name)
+            if not scarce:
+                return False
             count, oldest = schedule.waiting(conn, self._account.name)
         return 0 < count < self._helpdesk.capabilities.write_batch and oldest < LINGER_SECONDS
 
@@ -149,8 +154,8 @@ class Lane:
         opened = self._sync.page()
         if opened is None:
             return False
-        most = self._helpdesk.capabilities.write_batch
-        readings = opened.take(self._room(most or SINGLE_BATCH)) if opened.rest else []
+        size = PAGE_BATCH if self._helpdesk.capabilities.write_batch else SINGLE_BATCH
+        readings = opened.take(self._room(size)) if opened.rest else []
         try:
             self._process(self._sync.sights(opened, readings))
         except BaseException:

@@ -230,7 +230,7 @@ def keep(conn: Connection, account: Account, done: Look) -> bool:
         )
     if is_new and done.found is not None and done.found.told is False:
         evidence.record(conn, account.name, ticket_id, evidence.MISSED, {"feed": done.found.feed})
-    if is_new and brakes.oscillates(conn, account.name, ticket_id):
+    if is_new and done.claim.known and brakes.oscillates(conn, account.name, ticket_id):
         schedule.park(conn, account.name, ticket_id, OSCILLATING)
     notices.take_down(conn, account, done.evaluation)
     if done.newest:

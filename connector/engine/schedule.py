@@ -60,6 +60,8 @@ def _is_due(at: float) -> Any:
 
 def accounts_to_drain(conn: Connection, names: Sequence[str]) -> list[str]:
     """The accounts that have something to do, are not held and are drained by nobody."""
+    if not names:
+        return []
     at = now(conn)
     columns = account_table.c
     due = exists().where(ticket.c.account == columns.name, _is_due(at))

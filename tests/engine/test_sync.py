@@ -142,6 +142,7 @@ def test_a_backfill_goes_on_where_it_was_stopped(zendesk: Desk) -> None:
     zendesk.drain_until_quiet()
     assert all_right(zendesk, tickets)
     assert progress(zendesk, FULL).tickets == 3
+    zendesk.advance(120)
     zendesk.forget_requests()
     assert backfill(zendesk).tickets == 3  # it was over, so it begins anew; nothing is written
     assert zendesk.sent() == 0
