@@ -1,7 +1,9 @@
 """The way out to a helpdesk: sign-in, time-outs, short repeats, and errors that say what to do."""
 
+import base64
 import json
 import math
+import socket
 import ssl
 import threading
 import time
@@ -18,6 +20,8 @@ from typing import Any, Protocol
 import requests
 import tenacity
 from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from connector.errors import (
@@ -36,6 +40,9 @@ CONNECT_TIMEOUT = 3.05  # seconds; just above a multiple of TCP's first retransm
 TOTAL_TIMEOUT = 10.0  # seconds that one request may take; a lease must outlive it
 READ_TIMEOUT = TOTAL_TIMEOUT - CONNECT_TIMEOUT
 MAX_BODY = 32 * 1024 * 1024  # bytes, unpacked; a page of 100 tickets with audits stays far below
+HIDDEN = b"[hidden]"
+SHORTEST_SECRET = 6  # characters; shorter ones stand in innocent words
+SECRET_NAMES = ("client_secret", "refresh_token", "code", "code_verifier")
 MAX_REPEATS = 2
 MAX_WAIT = 3.0  # seconds of waiting between the tries of one call, in all
 MAX_RETRY_AFTER = 3600.0  # seconds; absurd values have been seen in the wild
@@ -349,23 +356,27 @@ class Session:
         status = 0
         headers: Mapping[str, str] = {}
         try:
-            with self._http.request(
-                call.method,
-                self.base_url + call.path,
-                params=call.params,
-                json=call.body,
-                auth=_Header(authorization),
-                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                _time_limit(TOTAL_TIMEOUT),
+                self._http.request(
+                    call.method,
+                    self.base_url + call.path,
+                    params=call.params,
+                    json=call.body,
+                    auth=_Header(authorization),
+                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 status = response.status_code
                 self._note_clock(response)
+                hide = _secrets(call, authorization)
                 if status == 429:
                     with self._gate.closed():
-                        return self._refused(call, response, charges)
+                        return self._refused(call, response, charges, hide)
                 headers = response.headers
-                return _answer(call, response)
+                return _answer(call, response, hide)
         except requests.RequestException as error:
             raise _no_answer(call, error) from None
         finally:
@@ -399,11 +410,15 @@ class Session:
                 return
 
     def _refused(
-        self, call: _Call, response: requests.Response, charges: Sequence[Charge]
+        self,
+        call: _Call,
+        response: requests.Response,
+        charges: Sequence[Charge],
+        hide: Sequence[bytes],
     ) -> Answer:
         """Store a 429 for all processes. Its body is no more than a hint at what it is about."""
         try:
-            answer = _answer(call, response)
+            answer = _answer(call, response, hide)
         except (requests.RequestException, _Failed):
             answer = Answer(status=429, headers=response.headers, data=None)
         if self._budget is not None:
@@ -551,13 +566,85 @@ class _Header(requests.auth.AuthBase):
         return request
 
 
+class _Watch(threading.local):
+    """The socket of the call that this thread makes."""
+
+    holder: "_Socket | None" = None
+
+
+class _Socket:
+    def __init__(self) -> None:
+        self.opened: Any = None
+        self.is_over = False
+
+    def close(self) -> None:
+        """Whoever waits for bytes of it gets none any more."""
+        self.is_over = True
+        if self.opened is not None:
+            with suppress(OSError, ValueError):
+                self.opened.shutdown(socket.SHUT_RDWR)
+
+
+_watch = _Watch()
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """End this thread's call after so long: a socket's own time-out ends no slow drip."""
+    holder = _watch.holder = _Socket()
+    timer = threading.Timer(seconds, holder.close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except requests.RequestException:
+        if not holder.is_over:
+            raise
+    finally:
+        timer.cancel()
+        _watch.holder = None
+    if holder.is_over:  # the end of a cut stream can look like the end of an answer
+        raise requests.ReadTimeout
+
+
+class _Watched:
+    """Lets the time limit know the socket; before each request, since connections are reused."""
+
+    def request(self, *arguments: Any, **named: Any) -> None:
+        super().request(*arguments, **named)  # type: ignore[misc]
+        if _watch.holder is not None:
+            _watch.holder.opened = self.sock  # type: ignore[attr-defined]
+
+
+class _Connection(_Watched, HTTPConnection):
+    pass
+
+
+class _TlsConnection(_Watched, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        super().init_poolmanager(*arguments, **named)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+
 def _new_http() -> requests.Session:
     http = requests.Session()
     http.headers.update({"Accept": "application/json", "User-Agent": f"deskclock/{_version()}"})
     # a cookie could sign us in as somebody, and keeps state that no other process has
     http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     for scheme in ("https://", "http://"):
-        http.mount(scheme, HTTPAdapter(pool_maxsize=POOL, max_retries=0))
+        http.mount(scheme, _Adapter(pool_maxsize=POOL, max_retries=0))
     return http
 
 
@@ -568,8 +655,11 @@ def _version() -> str:
         return "0"
 
 
-def _answer(call: _Call, response: requests.Response) -> Answer:
+def _answer(call: _Call, response: requests.Response, hide: Sequence[bytes]) -> Answer:
     raw = _body(call, response)
+    if response.status_code >= 300:  # its words may stand in messages, and it may repeat ours
+        for secret in hide:
+            raw = raw.replace(secret, HIDDEN)
     try:
         data = json.loads(raw) if raw.strip() else None
     except (ValueError, RecursionError):
@@ -578,6 +668,20 @@ def _answer(call: _Call, response: requests.Response) -> Answer:
         text = raw[: 4 * MAX_TEXT].decode(errors="replace")[:MAX_TEXT]
         return Answer(status=response.status_code, headers=response.headers, data=None, text=text)
     return Answer(status=response.status_code, headers=response.headers, data=data)
+
+
+def _secrets(call: _Call, authorization: str | None) -> list[bytes]:
+    """What proves who we are in a request, in the forms in which an answer may repeat it."""
+    found = [call.body.get(name) for name in SECRET_NAMES] if isinstance(call.body, dict) else []
+    found.append(authorization)
+    scheme, _, proof = (authorization or "").partition(" ")
+    found.append(proof)
+    if scheme == "Basic":
+        with suppress(ValueError):
+            user, _, password = base64.b64decode(proof).decode().partition(":")
+            found += [f"{user}:{password}", password, user]
+    known = {one for one in found if isinstance(one, str) and len(one) >= SHORTEST_SECRET}
+    return [one.encode() for one in sorted(known, key=len, reverse=True)]
 
 
 def _body(call: _Call, response: requests.Response) -> bytes:

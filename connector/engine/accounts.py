@@ -70,7 +70,8 @@ def know_ourselves(conn: Connection, name: str, identity: Identity) -> None:
 def advise(conn: Connection, name: str, lines: Sequence[str]) -> bool:
     """Store what an admin should know of the set-up; True when it is something new.
 
-    Then what was refused may be taken now: tickets that were left alone for it are tried again.
+    Then what was refused or left out may be taken now: every ticket that is not over is looked at,
+    and those that were left alone.
     """
     where = account_table.c.name == name
     before = conn.scalar(select(account_table.c.advice).where(where))
@@ -88,7 +89,11 @@ def _try_again(conn: Connection, name: str) -> None:
         update(ticket)
         .where(
             columns.account == name,
-            or_(columns.parked.is_not(None), columns.write_blocked.is_not(None)),
+            or_(
+                columns.parked.is_not(None),
+                columns.write_blocked.is_not(None),
+                and_(columns.is_over.is_(False), columns.evaluation.is_not(None)),
+            ),
         )
         .values(
             parked=None, write_blocked=None, attempts=0, not_before=0.0, look_at=now(conn),
@@ -101,6 +106,12 @@ def clock_offset(conn: Connection, name: str) -> float:
     """The helpdesk's clock minus the database's, seconds, as it is in force."""
     query = select(account_table.c.clock_offset).where(account_table.c.name == name)
     return float(conn.scalar(query) or 0.0)
+
+
+def clock_is_known(conn: Connection, name: str) -> bool:
+    """Whether the helpdesk's clock was read before."""
+    query = select(account_table.c.clock_checked_at).where(account_table.c.name == name)
+    return bool(conn.scalar(query))
 
 
 def is_scarce(conn: Connection, name: str) -> bool:

@@ -14,7 +14,17 @@ from connector.engine.found import Found
 from connector.engine.holding import NOT_THE_TICKET, Holding, LeaseLost
 from connector.engine.jobs import Jobs
 from connector.engine.journal import needs_history
-from connector.engine.look import Look, Memory, finish, is_unsure, keep, look, recall, tally_of
+from connector.engine.look import (
+    Look,
+    Memory,
+    finish,
+    is_unsure,
+    keep,
+    look,
+    recall,
+    tally_of,
+    untold,
+)
 from connector.engine.schedule import Claim
 from connector.errors import (
     DatesRefused,
@@ -208,13 +218,17 @@ class Batch:
 
     def _needs_history(self, one: Sight, memories: Mapping[str, Memory]) -> bool:
         """Solved tickets of a backfill get none: nothing is promised there any more."""
-        found, reading = one.found, one.reading
-        if reading is None or (
-            found is not None and found.leaves_solved and reading.ticket.status in DONE
-        ):
+        reading = one.reading
+        if reading is None or (one.claim.was_over and reading.ticket.status in DONE):
             return False
-        past = memories[one.claim.ticket_id].past
-        return needs_history(past, reading, needed=self._account.needs_past)
+        memory = memories[one.claim.ticket_id]
+        tells = self._helpdesk.capabilities.event_export  # it keeps the changes of a ticket
+        return needs_history(
+            memory.past,
+            reading,
+            needed=self._account.needs_past,
+            untold=untold(one.claim, one.found, memory) if tells else None,
+        )
 
     def _histories(self, sights: Sequence[Sight]) -> dict[str, History | Exception | None]:
         """What the helpdesk tells of the past; several tickets are asked for at the same time."""

@@ -30,5 +30,3 @@ class Found:
     told: bool | None = None
     #: what the helpdesk's export told of its past; None: nothing, or not all
     rows: tuple[JSONObject, ...] | None = None
-    #: a ticket that is solved is left as it is: it was over before we came
-    leaves_solved: bool = False

@@ -32,10 +32,22 @@ class Past:
     calls: tuple[Reply, ...] = ()
 
 
-def needs_history(past: Past | None, reading: Reading, *, needed: bool = True) -> bool:
-    """Whether something happened that the journal does not explain; `needed`: by the policy."""
+def needs_history(
+    past: Past | None,
+    reading: Reading,
+    *,
+    needed: bool = True,
+    untold: Sequence[Observation] | None = None,
+) -> bool:
+    """Whether something happened that the journal does not explain; `needed`: by the policy.
+
+    `untold`: no webhook brought us here, and these are all that webhooks have said. Then a value
+    that moved did so at an instant that nobody told.
+    """
     if not needed:
         return False
+    if untold is not None and past is not None and _is_dated_by_guess(past, reading, untold):
+        return True
     seen = reading.counters
     if past is None:
         return reading.updated_at - reading.ticket.created_at > FRESH
@@ -66,11 +78,17 @@ def extend(
     reading: Reading,
     history: History | None,
     observations: Sequence[Observation] = (),
+    *,
+    untold: bool = False,
 ) -> Past:
-    """The journal after a look. `history` is what the helpdesk told, when it was asked."""
+    """The journal after a look. `history` is what the helpdesk told, when it was asked.
+
+    `untold`: no webhook brought us here, so that "last updated" is a guess at when a value moved.
+    """
     told = reading.ticket
     known_since: datetime | None
-    seen = (*past.changes, *_differences(past, reading, observations)) if past else told.changes
+    found = _differences(past, reading, observations, untold=untold) if past else ()
+    seen = (*past.changes, *found) if past else told.changes
     if history is not None and history.known_since is not None:
         own = tuple(change for change in seen if change.field in history.untold) if past else ()
         changes, known_since = (*history.changes, *own), history.known_since
@@ -133,7 +151,13 @@ def _first_known(reading: Reading) -> datetime:
     return created if reading.updated_at - created <= FRESH else reading.updated_at
 
 
-def _differences(past: Past, reading: Reading, observations: Sequence[Observation]) -> list[Change]:
+def _is_dated_by_guess(past: Past, reading: Reading, observations: Sequence[Observation]) -> bool:
+    return any(one.inferred for one in _differences(past, reading, observations, untold=True))
+
+
+def _differences(
+    past: Past, reading: Reading, observations: Sequence[Observation], *, untold: bool
+) -> list[Change]:
     """What differs; a value that is told for the first time, or not this time, has not moved."""
     found = []
     carried = _carried(past, reading.ticket)
@@ -141,9 +165,18 @@ def _differences(past: Past, reading: Reading, observations: Sequence[Observatio
     for name, before in held.items():
         after = reading.ticket.values.get(name)
         if before != after and name not in carried:
-            at = _instant(name, after, past, reading, observations)
-            order = _order_within(at, past)
-            found.append(Change(at=at, field=name, before=before, after=after, sequence=order))
+            stated = _instant(name, after, past, reading, observations)
+            at = stated or reading.updated_at
+            found.append(
+                Change(
+                    at=at,
+                    field=name,
+                    before=before,
+                    after=after,
+                    inferred=untold and stated is None,
+                    sequence=_order_within(at, past),
+                )
+            )
     return found
 
 
@@ -158,8 +191,8 @@ def _instant(
     past: Past,
     reading: Reading,
     observations: Sequence[Observation],
-) -> datetime:
-    """When a value changed: as the helpdesk says, as a webhook reported, or when it was updated."""
+) -> datetime | None:
+    """When a value changed: as the helpdesk says, or as a webhook reported. None: nobody told."""
     if name in (STATUS, WAITING):
         stated = [one.at for one in reading.ticket.changes if one.field == STATUS]
         if reading.counters.status_updated_at is not None:
@@ -173,7 +206,7 @@ def _instant(
             age = reading.updated_at - seen.at
             if -FRESH <= age <= OBSERVED_WITHIN:
                 return min(seen.at, reading.updated_at)
-    return reading.updated_at
+    return None
 
 
 def _merged(kept: Sequence[Reply], told: Sequence[Reply]) -> tuple[Reply, ...]:

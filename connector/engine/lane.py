@@ -16,7 +16,13 @@ from connector.engine.holding import Holding, LeaseLost
 from connector.engine.jobs import Jobs
 from connector.engine.schedule import Claim
 from connector.engine.sync import Sync
-from connector.errors import AccountError, BudgetSpent, HelpdeskUnreachable, StoreError
+from connector.errors import (
+    AccountError,
+    BudgetSpent,
+    HelpdeskUnreachable,
+    RateLimited,
+    StoreError,
+)
 from connector.store.database import Database
 
 log = structlog.get_logger()
@@ -153,13 +159,16 @@ class Lane:
         """A batch of what a page of changes has shown; False when no page is due."""
         opened = self._sync.page()
         if opened is None:
-            return False
+            return self._sync.went_on
         size = PAGE_BATCH if self._helpdesk.capabilities.write_batch else SINGLE_BATCH
         readings = opened.take(self._room(size)) if opened.rest else []
         try:
             self._process(self._sync.sights(opened, readings))
-        except BaseException:
+        except RateLimited:
             opened.give_back(readings)
+            raise
+        except BaseException:
+            self._sync.forget(opened)
             raise
         if not opened.rest:
             self._sync.done(opened)

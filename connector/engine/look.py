@@ -143,7 +143,9 @@ def look(
 
     `contested` are the fields that are written nowhere at the moment.
     """
-    past = journal.extend(memory.past, reading, told, memory.observations)
+    past = journal.extend(
+        memory.past, reading, told, memory.observations, untold=_is_untold(claim, found)
+    )
     ticket = journal.complete(reading.ticket, past)
     instant = max(datetime.fromtimestamp(at + offset, UTC), _latest(ticket))
     policy = policy_for(ticket, account.assignments, instant)
@@ -151,7 +153,7 @@ def look(
     wanted = writes.desired(evaluation, account)
     conceded = brakes.standing(claim.conceded, wanted)
     wanted = brakes.without(wanted, reading, {*conceded, *contested})
-    is_left = ticket.is_done and _was_over_before(claim, found)
+    is_left = ticket.is_done and claim.was_over
     writable = account.writes and reading.read_only is None and not is_left
     is_same = reading.updated_at.timestamp() <= (claim.seen_updated_at or 0.0)
     blocked = claim.write_blocked if is_same else None
@@ -171,14 +173,16 @@ def look(
     )
 
 
-def _was_over_before(claim: Claim, found: Found | None) -> bool:
-    """Whether a ticket that is solved was so when a backfill met it first.
-
-    A backfill that was interrupted has left it due, and no page shows it any more.
-    """
+def _is_untold(claim: Claim, found: Found | None) -> bool:
+    """Whether no webhook told of what this look may find: a page of changes led to it."""
     if found is not None:
-        return found.leaves_solved
-    return claim.rank == Rank.BACKFILL and not claim.known
+        return found.told is not True
+    return claim.rank == Rank.BACKFILL
+
+
+def untold(one: Claim, found: Found | None, memory: Memory) -> tuple[Observation, ...] | None:
+    """What webhooks have said where none brought us here; None where one did."""
+    return memory.observations if _is_untold(one, found) else None
 
 
 def is_unsure(one: Look) -> bool:
@@ -223,14 +227,20 @@ def keep(conn: Connection, account: Account, done: Look) -> bool:
     evidence.keep_history(conn, account.name, ticket_id, journal.to_body(done.past))
     remarks = done.plan.remarks if done.plan is not None else None
     is_new = evidence.keep_evaluation(conn, account.name, done.evaluation, remarks)
-    held = (done.claim.write_blocked, dict(done.claim.conceded))
-    if held != (done.write_blocked, dict(done.conceded)):
+    claim, was_over = done.claim, done.claim.was_over and done.evaluation.ticket.is_done
+    held = (claim.write_blocked, dict(claim.conceded), claim.was_over)
+    if held != (done.write_blocked, dict(done.conceded), was_over):
         schedule.hold_back(
-            conn, account.name, ticket_id, blocked=done.write_blocked, conceded=done.conceded
-        )
+            conn, account.name, ticket_id, blocked=done.write_blocked, conceded=done.conceded,
+            was_over=was_over,
+        )  # fmt: skip
     if is_new and done.found is not None and done.found.told is False:
         evidence.record(conn, account.name, ticket_id, evidence.MISSED, {"feed": done.found.feed})
-    if is_new and done.claim.known and brakes.oscillates(conn, account.name, ticket_id):
+    if (
+        is_new
+        and claim.seen_updated_at is not None
+        and brakes.oscillates(conn, account.name, ticket_id)
+    ):
         schedule.park(conn, account.name, ticket_id, OSCILLATING)
     notices.take_down(conn, account, done.evaluation)
     if done.newest:

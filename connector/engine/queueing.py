@@ -44,6 +44,7 @@ def statements(dialect: str) -> Statements:
             wanted=case((is_echo, ticket.wanted), else_=ticket.wanted + new.wanted),
             echo_at=case((is_echo, new.look_at), else_=ticket.echo_at),
             hinted_at=new.hinted_at,
+            was_over=case((is_echo, ticket.was_over), else_=False),
         ),
         request=_upsert(
             start(tables.ticket),

@@ -1,6 +1,6 @@
 """When a ticket is looked at: claiming what is due, and when to look again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,9 @@ from connector.store.tables import intent, sync, ticket
 
 FIRST_BACKOFF_SECONDS = 2.0
 LONGEST_BACKOFF_SECONDS = 300.0
+# an answer this long after the second of the last update may rest on a read within that second:
+# the call takes up to 10 s, and the helpdesk's clock is known to 2 s
+UNSURE_SECONDS = 15.0
 PARK_AFTER = 5  # failed looks in a row
 SUSPECT_AFTER = 2  # looks begun and never ended: the ticket may be what kills us
 
@@ -39,8 +42,8 @@ class Claim:
     write_blocked: str | None = None
     #: fields given up until another value is wanted: name -> the value
     conceded: Mapping[str, Any] = field(default_factory=dict)
-    #: whether it was evaluated before
-    known: bool = True
+    #: it was solved when a backfill met it first
+    was_over: bool = False
 
     @property
     def ended(self) -> bool:
@@ -116,8 +119,12 @@ def claim(conn: Connection, account: str, size: int, *, background_first: bool) 
     return found
 
 
-def admit(conn: Connection, account: str, seen: Mapping[str, float], rank: Rank) -> list[Claim]:
+def admit(
+    conn: Connection, account: str, seen: Mapping[str, float], rank: Rank, over: Collection[str]
+) -> list[Claim]:
     """Claim the tickets that a page shows newer than we know them: id -> "last updated", epoch s.
+
+    `over` are those that were solved before we came, if this is their first sight.
 
     One that cannot be claimed now, because a write of it is on its way or it waits after a failure,
     is looked at once it can. One that is parked is tried, since it has changed.
@@ -127,6 +134,7 @@ def admit(conn: Connection, account: str, seen: Mapping[str, float], rank: Rank)
         return []
     new = [
         {"account": account, "ticket_id": one, "rank": int(rank), "look_at": at, "created": at}
+        | {"was_over": one in over}
         for one in ids
     ]
     conn.execute(insert(conn, ticket).on_conflict_do_nothing(), new)
@@ -164,7 +172,9 @@ def _is_newer(updated_at: float, row: Row[Any]) -> bool:
     """Whether a ticket may differ from what was judged; "last updated" has whole seconds."""
     if row.evaluated_at is None or row.seen_updated_at is None or row.seen_updated_at < updated_at:
         return True
-    return bool(row.seen_updated_at == updated_at and row.evaluated_at < updated_at + 1.0)
+    return bool(
+        row.seen_updated_at == updated_at and row.evaluated_at < updated_at + UNSURE_SECONDS
+    )
 
 
 def _due_of(conn: Connection, account: str, rank: int, at: float, size: int) -> list[Claim]:
@@ -204,6 +214,7 @@ def _claims() -> Select[Any]:
         columns.write_blocked,
         columns.conceded,
         columns.evaluated_at,
+        columns.was_over,
     )
 
 
@@ -220,7 +231,7 @@ def _claim(row: Row[Any], *, wanted: int, attempts: int) -> Claim:
         hinted_at=row.hinted_at,
         write_blocked=row.write_blocked,
         conceded=row.conceded or {},
-        known=row.evaluated_at is not None,
+        was_over=row.was_over,
     )
 
 
@@ -313,10 +324,11 @@ def blocked(conn: Connection, account: str, claimed: Claim, reason: str, seen: f
 
 def hold_back(
     conn: Connection, account: str, ticket_id: str, *, blocked: str | None,
-    conceded: Mapping[str, Any],
+    conceded: Mapping[str, Any], was_over: bool,
 ) -> None:  # fmt: skip
     """Remember what is not written to a ticket, and why."""
-    _set(conn, account, ticket_id, write_blocked=blocked, conceded=dict(conceded) or None)
+    values = {"write_blocked": blocked, "conceded": dict(conceded) or None, "was_over": was_over}
+    _set(conn, account, ticket_id, **values)
 
 
 def park(conn: Connection, account: str, ticket_id: str, reason: str) -> None:

@@ -24,6 +24,7 @@ from connector.errors import AccountError, HelpdeskUnreachable, RateLimited, Rol
 from connector.helpdesks.base import EventPage, JSONObject, Page, Reading
 from connector.store.database import insert, now
 from connector.store.tables import intent, past_event, sync, ticket
+from mappings.ticket import DONE
 
 log = structlog.get_logger()
 
@@ -32,10 +33,12 @@ FULL = "full"  #: a backfill: everything since an instant, once
 FEEDS = (CHANGES, FULL)
 EVER = datetime(2000, 1, 1, tzinfo=UTC)  # no ticket of either helpdesk is older
 OVERLAP_SECONDS = 300.0  # the first sight of an account begins this long ago
+UNKNOWN_CLOCK_SECONDS = 3600.0  # or this long, while the helpdesk's clock is not known
 SKEW_SECONDS = 2.0  # a delivery this long before the change tells of it: two clocks differ
 SILENT_AFTER = 3  # changes in a row that no webhook told of
 SILENT_SECONDS = 60.0  # and no webhook came for so long
 RETRY_SECONDS = 60.0
+PAGE_SECONDS = 120.0  # what a page has shown is judged within this, or the page is read again
 REFUSED_SECONDS = 300.0  # a role may be given meanwhile
 
 START, EVENTS, TICKETS = "start", "events", "tickets"  # what a backfill does
@@ -59,6 +62,8 @@ class Figures:
     missed_since: float | None = None
     #: the alarm: since when no webhook has come though tickets change; None: they do come
     silent_since: float | None = None
+    #: when the account was first seen, helpdesk's clock; webhooks are expected from then on
+    began_at: float | None = None
     #: about how many tickets there are
     total: int | None = None
     #: what a backfill does: start, events or tickets
@@ -110,6 +115,8 @@ class Open:
     row: Row
     page: Page
     rest: deque[Reading]
+    #: by the clock of the holding, seconds
+    read_at: float
     tally: Tally = field(default_factory=Tally)
 
     @property
@@ -132,8 +139,10 @@ class Open:
 
 def begin(conn: Connection, account: str) -> None:
     """From now on follow what changes on an account that is seen for the first time."""
-    since = now(conn) + accounts.clock_offset(conn, account) - OVERLAP_SECONDS
-    values = _fresh(conn, account, CHANGES, since)
+    here = now(conn) + accounts.clock_offset(conn, account)
+    # before its clock was read once, the helpdesk may be far behind ours
+    overlap = OVERLAP_SECONDS if accounts.clock_is_known(conn, account) else UNKNOWN_CLOCK_SECONDS
+    values = _fresh(conn, account, CHANGES, here - overlap, Figures(began_at=here))
     conn.execute(insert(conn, sync).values(**values).on_conflict_do_nothing())
 
 
@@ -152,7 +161,9 @@ def request(
     if feed == CHANGES and found is not None and since is None:
         _set(conn, account, feed, next_at=now(conn), paused=False, ended_at=None)
     elif found is None or restart or since is not None or found.next_at is None:
-        values = _fresh(conn, account, feed, (since or EVER).timestamp())
+        began_at = _figures(found.body).began_at if found is not None else None
+        figures = Figures(began_at=began_at)
+        values = _fresh(conn, account, feed, (since or EVER).timestamp(), figures)
         row = insert(conn, sync).values(**values)
         new = {name: row.excluded[name] for name in values if name not in ("account", "feed")}
         conn.execute(row.on_conflict_do_update(index_elements=["account", "feed"], set_=new))
@@ -170,7 +181,7 @@ def progress(conn: Connection, account: str, feed: str) -> Progress | None:
     found = conn.execute(_of(account, feed)).first()
     if found is None:
         return None
-    figures, backlog = _figures(found.body), _backlog(conn, account)
+    figures, backlog = _figures(found.body), _backlog(conn, account, found.ended_at)
     return Progress(
         feed=feed,
         since=found.since,
@@ -190,7 +201,8 @@ def progress(conn: Connection, account: str, feed: str) -> Progress | None:
     )
 
 
-def _backlog(conn: Connection, account: str) -> int:
+def _backlog(conn: Connection, account: str, until: float | None) -> int:
+    """Tickets of the feed that are due, and bulk writes that were sent before its end."""
     columns = ticket.c
     due = select(func.count()).where(
         columns.account == account,
@@ -200,14 +212,18 @@ def _backlog(conn: Connection, account: str) -> int:
         columns.parked.is_(None),
     )
     writing = select(func.count()).where(intent.c.account == account)
+    if until is not None:
+        writing = writing.where(intent.c.created_at <= until)
     return int(conn.scalar(due) or 0) + int(conn.scalar(writing) or 0)
 
 
-def _fresh(conn: Connection, account: str, feed: str, since: float) -> dict[str, Any]:
+def _fresh(
+    conn: Connection, account: str, feed: str, since: float, figures: Figures
+) -> dict[str, Any]:
     at = now(conn)
     return {
         "account": account, "feed": feed, "since": since, "cursor": None, "next_at": at,
-        "paused": False, "position": None, "body": asdict(Figures()), "last_error": None,
+        "paused": False, "position": None, "body": asdict(figures), "last_error": None,
         "started_at": at, "ended_at": None,
     }  # fmt: skip
 
@@ -234,17 +250,19 @@ class Sync:
         self._account = holding.account
         self._name = holding.account.name
         self._helpdesk = holding.account.helpdesk
+        #: the latest `page` has done something, though it showed no tickets
+        self.went_on = False
 
     def page(self) -> Open | None:
-        """The page to go on with; read from the helpdesk when none is open. None: nothing is due.
+        """The page to go on with; read from the helpdesk when none is open.
 
-        Raises `AccountError`, but a feed that is asked to wait waits by itself.
+        None: nothing is due, or a backfill has gone on without showing tickets (`went_on`). Raises
+        `AccountError`, but a feed that is asked to wait waits by itself.
         """
+        self.went_on = False
         for row in self._due():
             opened: Open | None = self._account.pages.get(row.feed)
-            if opened is not None and (opened.row.started_at, opened.row.cursor) == (
-                row.started_at, row.cursor,
-            ):  # fmt: skip
+            if opened is not None and self._is_good(opened, row):
                 return opened
             try:
                 opened = self._read(row)
@@ -255,11 +273,22 @@ class Sync:
                 self._helpdesk.identify()  # raises when it is not the feed alone that fails
                 self._wait(row, error)
                 continue
-            if opened is not None:
-                self._account.pages[row.feed] = opened
-                return opened
-            return self.page()  # a backfill went from one phase to the next
+            if opened is None:
+                self.went_on = True
+                return None
+            self._account.pages[row.feed] = opened
+            return opened
         return None
+
+    def _is_good(self, opened: Open, row: Row) -> bool:
+        """Whether an open page is the one to go on with, and not too old to be judged."""
+        is_young = self._holding.monotonic() - opened.read_at < PAGE_SECONDS
+        same = (opened.row.started_at, opened.row.cursor) == (row.started_at, row.cursor)
+        return is_young and same
+
+    def forget(self, opened: Open) -> None:
+        """Have a page read again: the account could not be used, and tickets may have changed."""
+        self._account.pages.pop(opened.feed, None)
 
     def is_due(self) -> bool:
         """Whether a feed has something to be read now."""
@@ -276,7 +305,10 @@ class Sync:
         by_id = {one.ticket.id: one for one in readings}
         seen = {name: one.updated_at.timestamp() for name, one in by_id.items()}
         rank = Rank.BACKFILL if opened.feed == FULL else Rank.RETRY
-        claims = self._holding.commit(lambda conn: schedule.admit(conn, self._name, seen, rank))
+        over = {name for name, one in by_id.items() if self._was_over(opened, one)}
+        claims = self._holding.commit(
+            lambda conn: schedule.admit(conn, self._name, seen, rank, over)
+        )
         rows = self._rows_of(opened, readings)
         return [
             Sight(
@@ -290,20 +322,25 @@ class Sync:
     def _found(
         self, opened: Open, claim: Claim, reading: Reading, rows: Mapping[str, list[JSONObject]]
     ) -> Found:
-        row, ticket_id = opened.row, claim.ticket_id
-        is_older = reading.ticket.created_at < row.since
+        ticket_id = claim.ticket_id
         return Found(
             feed=opened.feed,
             tally=opened.tally,
-            told=self._told(row, claim, reading),
+            told=self._told(opened.row, claim, reading),
             rows=tuple(rows[ticket_id]) if ticket_id in rows else None,
-            leaves_solved=not claim.known and (opened.feed == FULL or is_older),
         )
+
+    def _was_over(self, opened: Open, reading: Reading) -> bool:
+        """Whether a ticket was solved before we came, as far as a page shows it."""
+        began_at = opened.row.figures.began_at
+        created_at = reading.ticket.created_at.timestamp()
+        is_older = began_at is not None and created_at < began_at
+        return reading.ticket.status in DONE and (opened.feed == FULL or is_older)
 
     def _told(self, row: Row, claim: Claim, reading: Reading) -> bool | None:
         """Whether a webhook had told of what the page shows, before the page did."""
-        changed_at, began_at = reading.updated_at.timestamp(), row.since.timestamp()
-        if row.feed != CHANGES or changed_at < began_at + OVERLAP_SECONDS - SKEW_SECONDS:
+        changed_at, began_at = reading.updated_at.timestamp(), row.figures.began_at
+        if row.feed != CHANGES or began_at is None or changed_at < began_at - SKEW_SECONDS:
             return None
         heard_at = (claim.hinted_at or 0.0) + self._holding.offset
         return claim.hinted_at is not None and heard_at >= changed_at - SKEW_SECONDS
@@ -370,7 +407,8 @@ class Sync:
             self._read_events(row)
             return None
         page = self._helpdesk.changes(row.cursor, row.since)
-        return Open(row=row, page=page, rest=deque(page.readings))
+        read_at = self._holding.monotonic()
+        return Open(row=row, page=page, rest=deque(page.readings), read_at=read_at)
 
     def _plan(self, row: Row) -> None:
         """How a backfill goes: the past of open tickets first, where it is needed and told."""

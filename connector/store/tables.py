@@ -112,6 +112,13 @@ ticket = Table(
         server_default=false(),
         comment="solved, closed or cancelled at that evaluation",
     ),
+    Column(
+        "was_over",
+        Boolean,
+        nullable=False,
+        server_default=false(),
+        comment="solved when a backfill met it first: left as it stands until it changes",
+    ),
     Column("hinted_at", Double, comment="the latest delivery of a webhook about it; empty: none"),
     Column("write_blocked", Text, comment="why no write is tried until the ticket changes"),
     Column("conceded", _Body, comment="fields given up until we want another value: name -> value"),

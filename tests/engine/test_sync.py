@@ -1,5 +1,6 @@
 """Sync: what no webhook told, and backfills."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from connector.engine import sync
+from connector.engine import accounts, sync
 from connector.engine.sync import CHANGES, FULL, Progress
 from connector.errors import HelpdeskUnreachable, RateLimited, RoleMissing
 from connector.store import tables
+from connector.store.database import now
 from tests.engine.conftest import Desk
 
 
@@ -341,3 +343,71 @@ def test_solved_tickets_are_left_though_the_backfill_was_interrupted(desk: Desk,
 
 def write_of(desk: Desk) -> str:
     return "write" if desk.kind == "freshdesk" else "write_many"
+
+
+def test_a_change_that_nobody_told_is_dated_by_the_audits_or_marked_as_inferred(desk: Desk) -> None:
+    follow(desk)
+    ticket = desk.create(priority="low")
+    desk.enrich(ticket)
+    desk.drain_until_quiet()
+    desk.advance(600)
+    desk.edit(ticket, priority="urgent")
+    changed_at = desk.stands(ticket).updated_at.timestamp()
+    desk.advance(7200)
+    desk.control("POST", f"tickets/{ticket}/note", {"body": "Two hours later."})
+    look_for_changes(desk)
+    changes = desk.rows(tables.history)[0]["body"]["changes"]
+    at, inferred = next((one[0], one[4]) for one in changes if one[1] == "priority")
+    assert inferred if desk.kind == "freshdesk" else (at, inferred) == (changed_at, False)
+
+
+def test_a_page_from_before_an_outage_is_read_again_after_it(desk: Desk) -> None:
+    tickets = [desk.create(priority="low") for _ in range(20)]
+    desk.advance(120)
+    desk.helpdesk.always(write_of(desk), lambda: HelpdeskUnreachable("down"))
+    with desk.database.write() as conn:
+        sync.request(conn, "acme", FULL)
+    desk.drain()
+    desk.helpdesk.heal()
+    for ticket in tickets:  # agents answer in good time, and the outage lasts
+        desk.reply(ticket)
+    desk.advance(40 * 86_400)
+    for _ in range(4):
+        desk.helpdesk.real.identify()
+    desk.hurry()
+    desk.drain_until_quiet()
+    answers = [body for one in tickets for body in desk.evidence(one, "evaluated")]
+    assert not [one for one in answers if "sla_first_response_breached" in one["tags"]]
+
+
+def test_old_solved_tickets_are_left_by_the_feed_of_changes_too(desk: Desk) -> None:
+    solved = desk.create()
+    desk.edit(solved, status="solved" if desk.kind == "zendesk" else "resolved")
+    desk.advance(86_400)
+    for _ in range(4):
+        desk.helpdesk.real.identify()
+    with desk.database.write() as conn:
+        accounts.read_clock(
+            conn, desk.account, desk.helpdesk.real.clock_samples(), time.monotonic()
+        )
+    follow(desk)
+    desk.control("POST", f"tickets/{solved}/note", {"body": "Somebody adds a note."})
+    found = look_for_changes(desk)
+    assert (desk.row(solved)["was_over"], found.written) == (True, 0)
+    with desk.database.write() as conn:
+        sync.request(conn, "acme", CHANGES, since=datetime(2001, 1, 1, tzinfo=UTC))
+    desk.drain_until_quiet()
+    assert "written" not in desk.evidence(solved)
+    assert (progress(desk, CHANGES).missed, figures(desk)["silent_since"]) == (0, None)
+    desk.enrich(solved)  # somebody works with it again
+    desk.drain_until_quiet()
+    assert desk.right(solved)
+
+
+def test_bulk_writes_that_webhooks_asked_for_are_no_backlog_of_a_feed(zendesk: Desk) -> None:
+    follow(zendesk)
+    assert look_for_changes(zendesk).ended
+    with zendesk.database.write() as conn:
+        values = {"account": "acme", "created_at": now(conn), "settle_at": now(conn) + 300}
+        conn.execute(tables.intent.insert().values(fence=1, job_id="x", **values))
+    assert progress(zendesk, CHANGES).ended

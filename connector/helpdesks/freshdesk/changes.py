@@ -99,6 +99,8 @@ class Place:
                 "GET /api/v2/tickets: the tickets do not come in the order of updated_at"
             )
         last = max([row[1] for row in rows[-1:]] + ([self.last] if self.last else []), default=None)
+        if last is not None and at is not None:
+            last = min(last, at)  # a row of the future must not take the walk there
         # what is updated once more in the second in which it was read would look as it did
         settled = [row for row in rows if at is None or row[1] < at - OVERLAP]
         return replace(self, last=last, shown=self.shown | frozenset(settled))

@@ -20,6 +20,16 @@ def upgrade() -> None:
         "account",
         _column("contested", sa.JSON(), "fields that are no longer written: name -> since when"),
     )
+    op.add_column(
+        "ticket",
+        sa.Column(
+            "was_over",
+            sa.Boolean(),
+            server_default=sa.false(),
+            nullable=False,
+            comment="solved when a backfill met it first: left as it stands until it changes",
+        ),
+    )
     for number in (
         _number("overwritten", sa.Integer(), "how often something else had replaced what we wrote"),
         _number("overwritten_at", sa.Double(), "when that was last found"),
