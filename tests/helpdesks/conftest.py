@@ -100,7 +100,6 @@ class Desk:
             wire.get(f"{BASE}/api/v2/tickets/35436/audits", json=self.sample("audits"))
         else:
             wire.get(f"{BASE}/api/v2/tickets/20/conversations", json=self.sample("conversations"))
-            wire.get(re.compile(f"{BASE}/api/v2/tickets/archived/[0-9]+"), status=404)
 
 
 @pytest.fixture
