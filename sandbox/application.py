@@ -201,7 +201,7 @@ def build(settings: Settings) -> Flask:
     unknown = zendesk if settings.kind is Kind.ZENDESK else freshdesk
     app.register_error_handler(HTTPException, lambda error: _plain_error(error, unknown))
     if settings.kind is Kind.ZENDESK:
-        app.wsgi_app = _WithoutSuffix(app.wsgi_app)  # type: ignore[method-assign]
+        app.wsgi_app = zendesk.Paths(app.wsgi_app)  # type: ignore[method-assign]
     return app
 
 
@@ -212,29 +212,18 @@ def create_sandbox(helpdesk: str, **settings: Any) -> Flask:
 
 def _plain_error(error: HTTPException, vendor: Any) -> Response | HTTPException:
     if request.path.startswith("/api/") and error.code in (404, 405):
-        answer: Response = vendor.unknown_endpoint() if error.code == 404 else _not_allowed(error)
-        return answer
+        answer: Response = vendor.unknown_endpoint()
+        return answer if error.code == 404 else _not_allowed(error, vendor)
     if request.path.startswith("/_sandbox/"):
         body = json.dumps({"error": error.name, "description": error.description})
         return Response(body, status=error.code, content_type="application/json")
     return error
 
 
-def _not_allowed(error: HTTPException) -> Response:
+def _not_allowed(error: HTTPException, vendor: Any) -> Response:
     allowed = ", ".join(sorted(set(getattr(error, "valid_methods", None) or ()) - {"OPTIONS"}))
+    if vendor is zendesk:
+        return zendesk.not_allowed(allowed)
     text = f"{request.method} method is not allowed. It should be one of these method(s): {allowed}"
     body = json.dumps({"message": text})
     return Response(body, status=405, content_type="application/json", headers={"Allow": allowed})
-
-
-class _WithoutSuffix:
-    """Takes `.json` off the end of API paths, which Zendesk accepts with and without it."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        path = environ.get("PATH_INFO", "")
-        if path.startswith("/api/v2/") and path.endswith(".json"):
-            environ["PATH_INFO"] = path.removesuffix(".json")
-        return self._app(environ, start_response)

@@ -20,7 +20,8 @@ def from_epoch(seconds: float) -> datetime:
 
 def iso(instant: datetime) -> str:
     """`YYYY-MM-DDTHH:MM:SSZ`, as both vendors write instants."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    plain = instant.astimezone(UTC).replace(microsecond=0, tzinfo=None)
+    return plain.isoformat() + "Z"
 
 
 def http_date(instant: datetime) -> str:
@@ -35,10 +36,12 @@ def parse_instant(text: str) -> datetime:
     """
     try:
         instant = datetime.fromisoformat(text.strip())
-    except (ValueError, AttributeError) as error:
+        if instant.tzinfo is None:
+            return instant.replace(tzinfo=UTC)
+        return instant.astimezone(UTC)
+    except (ValueError, AttributeError, OverflowError) as error:
         message = f"{text!r} is no instant; write one like 2026-03-06T18:45:00Z"
         raise ValueError(message) from error
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def epoch(text: str) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify, redirect, request
 
+from sandbox.bodies import strict_json
 from sandbox.bulk import Bulk, read_wish
 from sandbox.clock import parse_instant
 from sandbox.deliveries import read_disturbance
@@ -127,6 +128,7 @@ class Controls:
         changes = {name: wanted[name] for name in _CHANGEABLE if name in wanted}
         if "tags" in changes:
             changes["tags"] = _tags(changes["tags"])
+        _check_shapes(changes, fields=Mapping)
         self._desk.edit(ticket_id, changes)
         return self._done(f"/tickets/{ticket_id}", {"id": ticket_id})
 
@@ -155,12 +157,14 @@ class Controls:
         if not str(wanted.get("name") or "").strip():
             message = "an organization needs a name"
             raise DeskError(message)
-        known = {key: wanted[key] for key in ("name", "domains", "tags", "fields") if key in wanted}
+        names = ("name", "domains", "tags", "fields")
+        known: dict[str, Any] = {name: wanted[name] for name in names if name in wanted}
+        _check_shapes(known, name=str, domains=list, tags=list, fields=Mapping)
         return jsonify({"id": self._desk.put_customer(Customer(**known))}), 201
 
     def load(self) -> Any:
         """Store whole histories."""
-        histories = parse_histories(request.get_json(force=True, silent=True))
+        histories = parse_histories(strict_json(request.get_data()))
         ids = self._desk.load(
             histories,
             webhooks=request.args.get("webhooks") == "1",
@@ -186,8 +190,8 @@ class Controls:
         """Move the clock, or let it stand still."""
         clock, wanted = self._sandbox.clock, _wanted()
         moves: dict[str, Callable[[Any], None]] = {
-            "offset_seconds": lambda value: clock.set_offset(float(value)),
-            "advance_seconds": lambda value: clock.advance(float(value)),
+            "offset_seconds": lambda value: clock.set_offset(float(str(value))),
+            "advance_seconds": lambda value: clock.advance(float(str(value))),
             "set": lambda value: clock.move_to(parse_instant(value)),
             "freeze": lambda value: clock.freeze(_truth(value)),
         }
@@ -218,7 +222,9 @@ class Controls:
         wanted = _only(_wanted(), ("windows", "minute_seconds"))
         self._sandbox.limiter.change(
             windows=Windows(wanted["windows"]) if "windows" in wanted else None,
-            minute_seconds=float(wanted["minute_seconds"]) if "minute_seconds" in wanted else None,
+            minute_seconds=float(str(wanted["minute_seconds"]))
+            if "minute_seconds" in wanted
+            else None,
         )
         return self.limits()
 
@@ -246,7 +252,7 @@ class Controls:
 
     def remove_webhook(self, key: str) -> Any:
         """Forget a webhook."""
-        self._desk.remove_webhook(int(key) if key.isdigit() else key)
+        self._desk.remove_webhook(int(key) if key.isascii() and key.isdigit() else key)
         return jsonify({"id": key})
 
     def deliveries(self) -> Answer:
@@ -328,7 +334,7 @@ class Controls:
 def _wanted() -> dict[str, Any]:
     if request.form:
         return {name: value for name, value in request.form.items() if name != "back"}
-    body = request.get_json(force=True, silent=True) if request.data else {}
+    body = strict_json(request.data) if request.data else {}
     if not isinstance(body, dict):
         message = "the body must be a JSON object"
         raise DeskError(message)
@@ -362,7 +368,15 @@ def _public(wanted: Mapping[str, Any], otherwise: bool) -> bool:
 def _tags(value: Any) -> list[str]:
     if isinstance(value, str):
         return value.replace(",", " ").split()
+    _check_shapes({"tags": value or []}, tags=list)
     return [str(one) for one in value or []]
+
+
+def _check_shapes(given: Mapping[str, Any], **shapes: type) -> None:
+    for name, shape in shapes.items():
+        if name in given and not isinstance(given[name], shape):
+            message = f"{name} must be a {shape.__name__.lower()}"
+            raise DeskError(message)
 
 
 def _no_ticket(_error: NoSuchTicketError) -> Response:

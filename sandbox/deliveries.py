@@ -110,7 +110,7 @@ def read_disturbance(document: Mapping[str, Any]) -> Disturbance:
     if set(document) - known:
         message = f"unknown: {sorted(set(document) - known)}; there are {sorted(known)}"
         raise ValueError(message)
-    shares = {name: float(value) for name, value in document.items() if name != "off"}
+    shares = {name: float(str(value)) for name, value in document.items() if name != "off"}
     return Disturbance(off=document.get("off", False) not in (False, "false", "0", ""), **shares)
 
 

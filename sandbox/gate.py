@@ -40,6 +40,7 @@ _GARBAGE = (
     (b"\xff\xfe{\x00\x01", "application/json"),
 )
 _DROPS = 20
+_MOST_BYTES, _CHUNK = 64 * 2**20, 2**16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,6 +72,8 @@ class Gate:
     def _enter(self) -> Response | None:
         g.started = time.monotonic()
         g.strike = None
+        if not _body_was_read():
+            return Response("Request Entity Too Large\n", status=413, content_type="text/plain")
         if not request.path.startswith(_API):
             return None
         strike = self._faults.strike()
@@ -150,6 +153,21 @@ class Gate:
         response.headers["Content-Security-Policy"] = _POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
+
+
+def _body_was_read() -> bool:
+    """Read the body whatever the answer will be, for the next request follows on the connection.
+
+    A body that is too long is read and dropped: False.
+    """
+    if (request.content_length or 0) <= _MOST_BYTES:
+        request.max_content_length = _MOST_BYTES  # of a body whose length is not told
+        request.get_data()
+        return True
+    request.max_content_length = None
+    while request.stream.read(_CHUNK):
+        pass
+    return False
 
 
 def _trickling(response: Response, seconds: float) -> Response:

@@ -163,6 +163,8 @@ class State:
 
     def count_children(self, kind: str, parent: Key) -> int:
         """How many objects belong to `parent`."""
+        if not _can_be_a_key(parent):
+            return 0
         query = "SELECT count(*) FROM objects WHERE kind = ? AND parent = ?"
         return int(self._all(query, (kind, parent))[0][0])
 
@@ -232,6 +234,8 @@ class State:
 
     def remove(self, kind: str, key: Key) -> None:
         """Forget one object."""
+        if not _can_be_a_key(key):
+            return
         with self.writing():
             self._db.execute("DELETE FROM objects WHERE kind = ? AND id = ?", (kind, key))
 
@@ -266,6 +270,8 @@ class State:
             )
 
     def _all(self, query: str, values: tuple[Any, ...]) -> list[Any]:
+        if not all(map(_can_be_a_key, values)):
+            return []
         with self._lock:
             return self._db.execute(query, values).fetchall()
 

@@ -15,16 +15,19 @@ from sandbox.freshdesk.gate import Door, Meter
 from sandbox.freshdesk.groups import Groups
 from sandbox.freshdesk.hooks import Webhooks
 from sandbox.freshdesk.jobs import Jobs
+from sandbox.freshdesk.kinds import PAIRS, TEXT, is_id, kind_flaws
 from sandbox.freshdesk.native import Native
 from sandbox.freshdesk.outgoing import Outgoing
 from sandbox.freshdesk.people import API_USER, People
 from sandbox.freshdesk.policies import Policies
+from sandbox.freshdesk.requesters import WAYS, requester_of
 from sandbox.freshdesk.switches import Switches
 from sandbox.freshdesk.writer import Entry, Writer
 from sandbox.seed import agents
 from sandbox.state import Doc
 
 _SWITCHES = TypeAdapter(Switches)
+_FIRST_ATTACHMENT = 43_000_400_001
 _NEEDS_STATUS = ("internal_agent_id", "internal_group_id")
 
 
@@ -92,11 +95,13 @@ class Account:
             raise flawed(flaws)
         blank = blank_ticket(0, self.core.clock.stamp())
         values = self._checker.values(body, blank, now=now, new=True, switches=self.switches)
-        contact = self._requester(body)
-        values["requester_id"] = contact["id"]
-        values.setdefault("company_id", contact["company_id"])
+        values |= self._files(body, blank)
+        contact = requester_of(body, self.people)
+        if contact is not None:
+            values["requester_id"] = contact["id"]
+            values.setdefault("company_id", contact["company_id"])
         text = str(body["description"])
-        by = contact["id"] if by is None else by
+        by = values["requester_id"] if by is None else by
         return self.writer.create(values, text, rich=text if "<" in text else None, by=by)
 
     def update(self, ticket_id: int, body: Mapping[str, Any], by: int | None = None) -> Doc:
@@ -107,6 +112,10 @@ class Account:
                 raise flawed([Flaw(field="base", message=BLANK, code="missing_field")])
             now = self.core.clock.now()
             values = self._checker.values(body, ticket, now=now, new=False, switches=self.switches)
+            values |= self._files(body, ticket)
+            contact = requester_of(body, self.people)
+            if contact is not None:
+                values["requester_id"] = contact["id"]
             text = str(body["description"]) if "description" in body else None
             return self.writer.change(ticket_id, values, text=text, by=by)
 
@@ -116,9 +125,12 @@ class Account:
         if not isinstance(ids, list) or not 0 < len(ids) <= most:
             text = f"It should be a list of 1 to {most} ticket ids"
             raise flawed([Flaw(field="ids", message=text)])
-        if not all(isinstance(one, int) and not isinstance(one, bool) for one in ids):
+        if not all(is_id(one) for one in ids):
             text = "It should contain elements of type Positive Integer only"
             raise flawed([Flaw(field="ids", message=text, code="datatype_mismatch")])
+        flaws = kind_flaws(wanted, {"properties": PAIRS, "reply": PAIRS})
+        if flaws or (flaws := kind_flaws(wanted.get("reply") or {}, {"body": TEXT}, "reply.")):
+            raise flawed(flaws)
         properties = wanted.get("properties") or {}
         reply = (wanted.get("reply") or {}).get("body")
         if not properties and not reply:
@@ -154,16 +166,18 @@ class Account:
             state.put_all(self.writer.ticket_row(doc) for doc in held)
             moved, key = rows[-1][0], rows[-1][1]["id"]
 
-    def _requester(self, body: Mapping[str, Any]) -> Doc:
-        if body.get("requester_id") is not None:
-            found = self.people.contacts.get(int(body["requester_id"]))
-            if found is None:
-                text = "There is no contact matching the given requester_id"
-                raise flawed([Flaw(field="requester_id", message=text)])
-            return found
-        email = body.get("email")
-        name = str(body.get("name") or str(email or body.get("phone")).split("@")[0])
-        return self.people.ensure_contact(name, email=str(email) if email else None)
+    def _files(self, body: Mapping[str, Any], ticket: Doc) -> Doc:
+        """The ticket's attachments with those of the request, if it has any."""
+        at = self.core.clock.stamp()
+        new = [
+            {
+                "id": self.core.state.next_id("attachment", start=_FIRST_ATTACHMENT),
+                "name": file.name, "size": file.size, "content_type": file.content_type,
+                "created_at": at, "updated_at": at,
+            }
+            for file in body.get("attachments") or ()
+        ]  # fmt: skip
+        return {"attachments": [*ticket["attachments"], *new]} if new else {}
 
 
 def _creation_flaws(body: Mapping[str, Any]) -> list[Flaw]:
@@ -172,6 +186,6 @@ def _creation_flaws(body: Mapping[str, Any]) -> list[Flaw]:
         for name in ("subject", "description", "status", "priority")
         if body.get(name) in (None, "")
     ]
-    if not any(body.get(n) for n in ("email", "requester_id", "phone", "unique_external_id")):
+    if not any(body.get(name) for name in ("requester_id", *WAYS)):
         flaws.append(Flaw(field="requester_id", message=BLANK, code="missing_field"))
     return flaws

@@ -6,6 +6,7 @@ from sandbox.core import Core
 from sandbox.freshdesk.account import Account
 from sandbox.freshdesk.account_api import AccountApi
 from sandbox.freshdesk.admin_api import AdminApi
+from sandbox.freshdesk.beside_api import BesideApi
 from sandbox.freshdesk.desk import FreshdeskDesk
 from sandbox.freshdesk.errors import FreshdeskError, not_found
 from sandbox.freshdesk.people_api import PeopleApi
@@ -23,8 +24,10 @@ def install(app: Flask, core: Core) -> FreshdeskDesk:
     api = Blueprint("freshdesk", __name__)
     api.before_request(account.door.enter)
     api.after_request(account.door.leave)
-    api.register_error_handler(FreshdeskError, _answer)
-    for part in (TicketsApi, AccountApi, PeopleApi, AdminApi):
+    app.before_request(account.door.enter_nowhere)
+    app.after_request(account.door.leave_nowhere)
+    app.register_error_handler(FreshdeskError, _answer)
+    for part in (TicketsApi, AccountApi, PeopleApi, AdminApi, BesideApi):
         part(account).register(api)
     app.register_blueprint(api)
     return FreshdeskDesk(account)

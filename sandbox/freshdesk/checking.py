@@ -1,27 +1,45 @@
 """Checks what requests about Freshdesk tickets ask for, one flaw per wrong field."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sandbox.freshdesk.changes import CLOSED, OUTBOUND, RESOLVED, clean_tags
 from sandbox.freshdesk.dues import DUES, DueChecker
-from sandbox.freshdesk.errors import BLANK, Flaw, flawed
+from sandbox.freshdesk.errors import BLANK, Flaw, denied, flawed
 from sandbox.freshdesk.fields import PRIORITIES, SOURCES, FieldBook
+from sandbox.freshdesk.forms import Attachment
+from sandbox.freshdesk.givens import MAILBOX_ID, PRODUCT_ID
 from sandbox.freshdesk.groups import Groups
+from sandbox.freshdesk.kinds import (
+    ID,
+    LIST,
+    PAIRS,
+    TEXT,
+    UNKNOWN,
+    address_flaws,
+    blank_flaws,
+    is_id,
+    kind_flaws,
+    mismatch,
+    no_such,
+)
 from sandbox.freshdesk.people import People
+from sandbox.freshdesk.requesters import KEYS, requester_flaws
 from sandbox.freshdesk.switches import Switches
 from sandbox.state import Doc
 
 _IDS = ("responder_id", "group_id", "product_id", "company_id", "email_config_id", "requester_id")
 _INTERNAL = ("internal_agent_id", "internal_group_id")
-_REQUESTER = ("email", "name", "phone", "unique_external_id")
 _PLAIN = ("status", "priority", "source", *_IDS, *_INTERNAL, "subject", "type")
-_ACCEPTED = {
-    *_PLAIN, *DUES, *_REQUESTER, "description", "custom_fields", "tags", "cc_emails", "parent_id",
-    "attachments", "related_ticket_ids", "lookup_parameter", "facebook_id", "twitter_id",
+_ON_UPDATE = {*_PLAIN, *DUES, *KEYS, "description", "custom_fields", "tags", "attachments"}
+_ON_CREATION = {*_ON_UPDATE, "cc_emails"}
+# Keys of a feature that is not part of the account's plan.
+_FEATURES = {"parent_id": "Parent child tickets", "related_ticket_ids": "Linked tickets"}
+_KINDS = {
+    **dict.fromkeys((*_IDS, *_INTERNAL), ID), "subject": TEXT, "description": TEXT,
+    "cc_emails": LIST,
 }  # fmt: skip
-_UNKNOWN = "Unexpected/invalid field in request"
 _FIXED = "It cannot be updated due to the current state of the ticket"
 
 
@@ -37,11 +55,17 @@ class Checker:
         self, body: Mapping[str, Any], ticket: Doc, *, now: datetime, new: bool, switches: Switches
     ) -> Doc:
         """The values that `body` sets on `ticket`."""
+        for name, feature in _FEATURES.items():
+            if name in body:
+                text = f"The {feature} feature is not supported in your plan."
+                raise denied("require_feature", text)
+        accepted = _ON_CREATION if new else _ON_UPDATE
         flaws = [
-            Flaw(field=name, message=_UNKNOWN, code="invalid_field")
+            Flaw(field=name, message=UNKNOWN, code="invalid_field")
             for name in body
-            if name not in _ACCEPTED
+            if name not in accepted
         ]
+        flaws += requester_flaws(body, self._people, new=new)
         flaws += self._number_flaws(body)
         flaws += self._other_flaws(body, switches)
         if ticket["source"] == OUTBOUND and not new:
@@ -52,6 +76,9 @@ class Checker:
         if flaws:
             raise flawed(flaws)
         values = {name: body[name] for name in _PLAIN if name in body}
+        if "cc_emails" in body:
+            copied = list(body["cc_emails"] or ())
+            values |= {"cc_emails": copied, "ticket_cc_emails": list(copied)}
         if "tags" in body:
             values["tags"] = clean_tags(body["tags"], lower_case=switches.tags_lower_case)
         if "custom_fields" in body:
@@ -73,19 +100,31 @@ class Checker:
         flaws += _tag_flaws(body.get("tags", []), switches.tag_longest)
         custom = body.get("custom_fields", {})
         if not isinstance(custom, dict):
-            flaws.append(_mismatch("custom_fields", "key/value pair"))
+            flaws.append(mismatch("custom_fields", PAIRS))
         else:
             flaws += self._fields.flaws_of(custom, switches)
-        wrong = [name for name in (*_IDS, *_INTERNAL) if not _is_id(body.get(name))]
-        flaws += [_mismatch(name, "Positive Integer") for name in wrong]
-        if not isinstance(body.get("subject", ""), str):
-            flaws.append(_mismatch("subject", "String"))
-        for name, known in (("responder_id", self._people.agents), ("group_id", self._groups.all)):
-            if name not in wrong and body.get(name) is not None and body[name] not in known:
-                what = "agent" if name == "responder_id" else "group"
-                text = f"There is no {what} matching the given {name}"
-                flaws.append(Flaw(field=name, message=text))
-        return flaws
+        flaws += [*kind_flaws(body, _KINDS), *blank_flaws(body, ("subject", "description"))]
+        files = body.get("attachments") or []
+        if not isinstance(files, list) or not all(isinstance(one, Attachment) for one in files):
+            flaws.append(mismatch("attachments", "Array of files"))
+        return [*flaws, *address_flaws(body, "cc_emails"), *self._stranger_flaws(body)]
+
+    def _stranger_flaws(self, body: Mapping[str, Any]) -> list[Flaw]:
+        """A flaw per id that nothing has."""
+        agents, groups = ("agent", self._people.agents), ("group", self._groups.all)
+        known: dict[str, tuple[str, Collection[int]]] = {
+            "responder_id": agents, "internal_agent_id": agents,
+            "group_id": groups, "internal_group_id": groups,
+            "requester_id": ("contact", self._people.contacts),
+            "company_id": ("company", self._people.companies),
+            "product_id": ("product", (PRODUCT_ID,)),
+            "email_config_id": ("mailbox", (MAILBOX_ID,)),
+        }  # fmt: skip
+        return [
+            no_such(name, what)
+            for name, (what, ids) in known.items()
+            if is_id(body.get(name)) and body[name] not in ids
+        ]
 
     def _missing(
         self, ticket: Doc, values: Mapping[str, Any], *, new: bool, switches: Switches
@@ -104,13 +143,9 @@ class Checker:
         return flaws
 
 
-def _is_id(value: Any) -> bool:
-    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0)
-
-
 def _tag_flaws(tags: Any, longest: int) -> list[Flaw]:
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        return [_mismatch("tags", "Array")]
+        return [mismatch("tags", "Array")]
     if any(len(tag) > longest for tag in tags):
         text = f"It should not contain elements of more than {longest} characters"
         return [Flaw(field="tags", message=text)]
@@ -122,13 +157,9 @@ def _number(body: Mapping[str, Any], name: str, known: Mapping[int, str]) -> lis
         return []
     value = body[name]
     if not isinstance(value, int) or isinstance(value, bool):
-        return [_mismatch(name, "Integer")]
+        return [mismatch(name, "Integer")]
     return [] if value in known else [_one_of(name, [str(number) for number in known])]
 
 
 def _one_of(name: str, known: Sequence[str]) -> Flaw:
     return Flaw(field=name, message=f"It should be one of these values: '{','.join(known)}'")
-
-
-def _mismatch(name: str, wanted: str) -> Flaw:
-    return Flaw(field=name, message=f"It should be a/an {wanted}", code="datatype_mismatch")

@@ -95,6 +95,9 @@ class FreshdeskDesk(Troubles):
         readers = {"status": self._status_number, **_READ}
         body |= {name: read(body[name]) for name, read in readers.items() if name in body}
         named = changes.get("fields") or {}
+        if not isinstance(named, dict):
+            message = "fields is {name: value}"
+            raise DeskError(message)
         if named:
             body["custom_fields"] = {self._field_name(n): value for n, value in named.items()}
         self._do(self._account.update, ticket_id, body, agent)

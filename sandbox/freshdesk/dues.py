@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sandbox.clock import iso, parse_instant
+from sandbox.clock import iso
 from sandbox.freshdesk.changes import CLOSED, RESOLVED
 from sandbox.freshdesk.errors import BLANK, Flaw
 from sandbox.freshdesk.switches import Switches
+from sandbox.freshdesk.wire import read_instant
 from sandbox.state import Doc
 
 DUES = ("due_by", "fr_due_by")
@@ -57,7 +58,7 @@ class DueChecker:
                 flaws.append(Flaw(field=name, message=text, code="datatype_mismatch"))
             return
         try:
-            dues[name] = iso(parse_instant(value))
+            dues[name] = read_instant(value)
         except ValueError:
             text = "It should be in the 'combined date and time ISO8601' format"
             flaws.append(Flaw(field=name, message=text))

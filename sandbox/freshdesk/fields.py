@@ -8,6 +8,7 @@ from typing import Any
 from sandbox.clock import Clock
 from sandbox.freshdesk.errors import BLANK, Flaw, flawed
 from sandbox.freshdesk.field_values import value_flaws
+from sandbox.freshdesk.kinds import ID, LIST, TEXT, TRUTH, kind_flaws, mismatch
 from sandbox.freshdesk.switches import Switches
 from sandbox.state import Doc, Row, State
 
@@ -60,6 +61,13 @@ _FLAGS = (
     "required_for_agents", "required_for_closure", "required_for_customers",
     "displayed_to_customers", "customers_can_edit", "label_for_customers", "position",
 )  # fmt: skip
+_KINDS = {
+    "label": TEXT, "type": TEXT, "required_for_agents": TRUTH, "required_for_closure": TRUTH,
+    "required_for_customers": TRUTH, "displayed_to_customers": TRUTH, "customers_can_edit": TRUTH,
+    "label_for_customers": TEXT, "position": ID, "choices": LIST, "dependent_fields": LIST,
+}  # fmt: skip
+_WITH_CHOICES = ("custom_dropdown", "nested_field", "default_status", "default_ticket_type")
+_DEEPEST = 3  # levels of a nested field
 _SUFFIX = 297457  # of a generated name
 _UNKNOWN = "Unexpected/invalid field in request"
 # Names of default fields -> the keys of a ticket that hold them.
@@ -88,7 +96,7 @@ class FieldBook:
 
         `naming` is that of `Switches.field_names`.
         """
-        flaws = _creation_flaws(wanted)
+        flaws = _shape_flaws(wanted) or _creation_flaws(wanted)
         if flaws:
             raise flawed(flaws)
         label, kind = str(wanted["label"]), str(wanted["type"])
@@ -98,7 +106,12 @@ class FieldBook:
         return self._store(doc | _flags(wanted) | self._dependents(wanted, naming))
 
     def update(self, field_id: int, wanted: Mapping[str, Any]) -> Doc:
-        """Change a field's label, choices or what is required of it."""
+        """Change a field's label, choices or what is required of it. Raises FreshdeskError 400."""
+        flaws = _shape_flaws(wanted)
+        if "choices" in wanted and self.all[field_id]["type"] not in _WITH_CHOICES:
+            flaws.append(Flaw(field="choices", message=_UNKNOWN, code="invalid_field"))
+        if flaws:
+            raise flawed(flaws)
         field = {**self.all[field_id], **_flags(wanted), "updated_at": self._clock.stamp()}
         if "label" in wanted:
             field["label"] = str(wanted["label"])
@@ -106,7 +119,7 @@ class FieldBook:
             field["choices"] = (
                 field["choices"] | _status_choices(wanted["choices"], field["choices"])
                 if field["type"] == "default_status"
-                else _choice_values(wanted["choices"], field["type"])
+                else _choice_values(wanted["choices"] or [], field["type"])
             )
         return self._store(field)
 
@@ -234,6 +247,39 @@ def shown_field(field: Doc, *, names: Mapping[str, Mapping[str, int]]) -> Doc:
     return doc | {"choices": dict(names[doc["name"]])} if doc["name"] in names else doc
 
 
+def _shape_flaws(wanted: Mapping[str, Any]) -> list[Flaw]:
+    """What is of another kind than Freshdesk takes."""
+    flaws = kind_flaws(wanted, _KINDS)
+    if flaws:
+        return flaws
+    if "choices" in wanted and not _are_choices(wanted["choices"], _DEEPEST):
+        flaws.append(mismatch("choices", "Array of choices"))
+    below = wanted.get("dependent_fields") or []
+    if not all(_is_level(one) for one in below):
+        flaws.append(mismatch("dependent_fields", "Array of levels"))
+    return flaws
+
+
+def _are_choices(choices: Any, deepest: int) -> bool:
+    if choices is None:
+        return True
+    return isinstance(choices, list) and all(_is_choice(one, deepest) for one in choices)
+
+
+def _is_choice(choice: Any, deepest: int) -> bool:
+    if isinstance(choice, str):
+        return deepest > 0
+    if deepest < 1 or not isinstance(choice, dict) or kind_flaws(choice, {"id": ID}):
+        return False
+    is_named = isinstance(choice.get("value", choice.get("label")), str)
+    return is_named and _are_choices(choice.get("choices"), deepest - 1)
+
+
+def _is_level(one: Any) -> bool:
+    is_named = isinstance(one, dict) and isinstance(one.get("label"), str)
+    return is_named and one.get("level") in (2, 3)
+
+
 def _creation_flaws(wanted: Mapping[str, Any]) -> list[Flaw]:
     flaws = [
         Flaw(field=name, message=BLANK, code="missing_field")
@@ -282,8 +328,9 @@ def _branch(choice: Any) -> Doc:
 def _status_choices(choices: Any, known: Doc) -> Doc:
     """Statuses from `[{"id": 8, "value": "On hold"}]`; one without an id is new."""
     found: Doc = {}
-    for choice in choices:
+    for choice in choices or []:
         label = _choice_text(choice)
-        number = choice.get("id") or max(map(int, known | found)) + 1
-        found[str(number)] = [label, str(choice.get("label_for_customers") or label)]
+        told = choice if isinstance(choice, dict) else {}
+        number = told.get("id") or max(map(int, known | found)) + 1
+        found[str(number)] = [label, str(told.get("label_for_customers") or label)]
     return found

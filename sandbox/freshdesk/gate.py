@@ -55,7 +55,15 @@ _SUB_LIMITS: Mapping[tuple[str, str], tuple[str, Callable[[Plan], int]]] = {
     ("GET", _LIST): ("list", lambda plan: plan.tickets),
     ("GET", "/api/v2/contacts"): ("contacts", lambda plan: plan.contacts),
 }
-_ADMIN = ("agents", "business_hours", "sla_policies", "email_configs", "admin", "automations")
+_ADMIN = (
+    "agents",
+    "business_hours",
+    "sla_policies",
+    "email_configs",
+    "email",
+    "admin",
+    "automations",
+)
 _LOGIN_LOCKED = "Maximum number of failed login attempts has been reached."
 _SUSPENDED = "Your account has been suspended."
 
@@ -103,6 +111,15 @@ class Door:
         if "Accept" in request.headers and not request.accept_mimetypes.accept_json:
             raise FreshdeskError(406, None)
         self._authorize(switches)
+
+    def enter_nowhere(self) -> None:
+        """Before each request: a call that the API does not have is signed in and counted too."""
+        if _is_nowhere():
+            self.enter()
+
+    def leave_nowhere(self, response: Response) -> Response:
+        """After each request: the vendor's headers for a call that the API does not have."""
+        return self.leave(response) if _is_nowhere() else response
 
     def leave(self, response: Response) -> Response:
         """After each call: the vendor's headers."""
@@ -157,6 +174,10 @@ def _admit(window: Window, switches: Switches) -> None:
     if not window.allowed:
         wait = window.reset_seconds if switches.retry_after else None
         raise refused(wait, has_body=switches.refusal_body == "json")
+
+
+def _is_nowhere() -> bool:
+    return request.routing_exception is not None and request.path.startswith("/api/")
 
 
 def _is_list() -> bool:

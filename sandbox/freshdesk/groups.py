@@ -6,6 +6,7 @@ from typing import Any
 
 from sandbox.clock import Clock
 from sandbox.freshdesk.errors import BLANK, Flaw, duplicate, flawed
+from sandbox.freshdesk.kinds import ANY, ID, LIST, TEXT
 from sandbox.state import Doc, Row, State
 
 _FIRST_GROUP = 43_000_600_001
@@ -17,7 +18,11 @@ _ROLES = (
     ("Agent", "Can log, view, reply, update and resolve tickets."),
 )
 ADMINISTRATOR = _FIRST_ROLE + 1
-_CHANGEABLE = ("name", "description", "agent_ids", "escalate_to", "unassigned_for")
+# What a request may set on a group, and of what kind it is.
+GROUP = {
+    "name": TEXT, "description": TEXT, "agent_ids": LIST, "escalate_to": ID,
+    "unassigned_for": TEXT, "business_hour_id": ID, "auto_ticket_assign": ANY,
+}  # fmt: skip
 
 
 class Groups:
@@ -69,7 +74,7 @@ class Groups:
             self.all.pop(group_id, None)
 
     def _put(self, doc: Doc, wanted: Mapping[str, Any]) -> Doc:
-        changed = doc | {name: wanted[name] for name in _CHANGEABLE if name in wanted}
+        changed = doc | {name: wanted[name] for name in GROUP if name in wanted}
         with self._lock:
             for other in self.all.values():
                 if other["name"] == changed["name"] and other["id"] != changed["id"]:

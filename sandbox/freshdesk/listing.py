@@ -10,7 +10,7 @@ from sandbox.clock import epoch, iso
 from sandbox.freshdesk.account import Account
 from sandbox.freshdesk.changes import OPEN
 from sandbox.freshdesk.errors import Flaw, flawed
-from sandbox.freshdesk.wire import instant_argument
+from sandbox.freshdesk.wire import id_argument, instant_argument
 from sandbox.state import Doc
 
 _WINDOW = timedelta(days=30)
@@ -78,9 +78,7 @@ def _wanted(account: Account) -> Callable[[Doc], bool] | None:
 
 def _tests(account: Account) -> list[Callable[[Doc], bool]]:
     asked = {
-        name: request.args.get(name, type=int)
-        for name in ("requester_id", "company_id")
-        if name in request.args
+        name: id_argument(name) for name in ("requester_id", "company_id") if name in request.args
     }
     people = account.people
     if "email" in request.args:

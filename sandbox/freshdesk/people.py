@@ -3,29 +3,34 @@
 import re
 import threading
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sandbox.clock import Clock
 from sandbox.desk import Customer
 from sandbox.freshdesk.errors import duplicate
 from sandbox.freshdesk.groups import ADMINISTRATOR
+from sandbox.freshdesk.kinds import ID, LIST, PAIRS, TEXT, TRUTH
 from sandbox.state import Doc, Row, State
 
 API_USER = "agent@sandbox.test"
 _FIRST_USER = 43_000_088_001
 _FIRST_COMPANY = 43_000_099_001
-# What a request may set on a contact, a company and an agent.
-CONTACT = (
-    "name", "email", "phone", "mobile", "twitter_id", "unique_external_id", "other_emails",
-    "company_id", "view_all_tickets", "address", "description", "job_title", "language", "tags",
-    "time_zone", "custom_fields", "other_companies",
-)  # fmt: skip
-COMPANY = (
-    "name", "domains", "description", "note", "health_score", "account_tier", "renewal_date",
-    "industry", "custom_fields",
-)  # fmt: skip
-AGENT = ("occasional", "signature", "ticket_scope", "group_ids", "role_ids", "skill_ids")
+# What a request may set on a contact, a company and an agent, and of what kind it is.
+CONTACT = {
+    "name": TEXT, "email": TEXT, "phone": TEXT, "mobile": TEXT, "twitter_id": TEXT,
+    "unique_external_id": TEXT, "other_emails": LIST, "company_id": ID, "view_all_tickets": TRUTH,
+    "address": TEXT, "description": TEXT, "job_title": TEXT, "language": TEXT, "tags": LIST,
+    "time_zone": TEXT, "custom_fields": PAIRS, "other_companies": LIST, "facebook_id": TEXT,
+}  # fmt: skip
+COMPANY = {
+    "name": TEXT, "domains": LIST, "description": TEXT, "note": TEXT, "health_score": TEXT,
+    "account_tier": TEXT, "renewal_date": TEXT, "industry": TEXT, "custom_fields": PAIRS,
+}  # fmt: skip
+AGENT = {
+    "occasional": TRUTH, "signature": TEXT, "ticket_scope": ID, "group_ids": LIST,
+    "role_ids": LIST, "skill_ids": LIST,
+}  # fmt: skip
 
 
 class People:
@@ -66,6 +71,12 @@ class People:
     def by_email(self, email: str) -> Doc | None:
         """The contact with an address."""
         return self._contact_by_email.get(email.lower())
+
+    def found(self, way: str, value: str) -> Doc | None:
+        """The contact that has a value, of which it is the only one to have it."""
+        if way == "email":
+            return self.by_email(value)
+        return next((doc for doc in list(self.contacts.values()) if doc[way] == value), None)
 
     def ensure_agent(self, name: str, email: str | None = None) -> Doc:
         """The agent with this name, created when missing."""
@@ -243,7 +254,7 @@ class People:
         return doc
 
 
-def _changed(doc: Doc, wanted: Mapping[str, Any], names: tuple[str, ...], at: str) -> Doc:
+def _changed(doc: Doc, wanted: Mapping[str, Any], names: Collection[str], at: str) -> Doc:
     given = {name: wanted[name] for name in names if name in wanted}
     if "custom_fields" in given:
         given["custom_fields"] = doc["custom_fields"] | (given["custom_fields"] or {})

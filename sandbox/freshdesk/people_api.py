@@ -1,18 +1,19 @@
 """Freshdesk's API about people: agents, roles, groups, contacts and companies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
 
 from sandbox.freshdesk.account import Account
 from sandbox.freshdesk.errors import BLANK, Flaw, flawed, not_allowed
+from sandbox.freshdesk.groups import GROUP
+from sandbox.freshdesk.kinds import address_flaws, body_flaws, no_such
 from sandbox.freshdesk.people import AGENT, COMPANY, CONTACT
 from sandbox.freshdesk.wire import created, instant_argument, json_body, known, paged
 from sandbox.state import Doc
 
 _WAYS_TO_REACH = ("email", "phone", "mobile", "twitter_id", "unique_external_id")
-_UNKNOWN = "Unexpected/invalid field in request"
 
 
 class PeopleApi:
@@ -21,6 +22,7 @@ class PeopleApi:
     def __init__(self, account: Account) -> None:
         self._people = account.people
         self._groups = account.groups
+        self._hours = account.policies.hours
 
     def register(self, api: Blueprint) -> None:
         """Add the calls to the API."""
@@ -96,7 +98,7 @@ class PeopleApi:
 
     def create_group(self) -> tuple[Response, int]:
         """Create a group."""
-        return created(self._groups.create(json_body()))
+        return created(self._groups.create(self._group_body()))
 
     def group(self, key: int) -> Response:
         """One group."""
@@ -105,7 +107,7 @@ class PeopleApi:
     def update_group(self, key: int) -> Response:
         """Change a group."""
         known(self._groups.all.get(key))
-        return jsonify(self._groups.update(key, json_body()))
+        return jsonify(self._groups.update(key, self._group_body("name")))
 
     def delete_group(self, key: int) -> tuple[str, int]:
         """Delete a group."""
@@ -126,7 +128,7 @@ class PeopleApi:
 
     def create_contact(self) -> tuple[Response, int]:
         """Create a contact."""
-        body = _body(CONTACT)
+        body = self._contact_body()
         if not body.get("name"):
             raise flawed([Flaw(field="name", message=BLANK, code="missing_field")])
         if not any(body.get(name) for name in _WAYS_TO_REACH):
@@ -141,7 +143,7 @@ class PeopleApi:
     def update_contact(self, key: int) -> Response:
         """Change a contact."""
         self._live_contact(key)
-        return jsonify(self._people.change_contact(key, _body(CONTACT)))
+        return jsonify(self._people.change_contact(key, self._contact_body("name")))
 
     def delete_contact(self, key: int) -> tuple[str, int]:
         """Delete a contact softly."""
@@ -184,7 +186,7 @@ class PeopleApi:
     def update_company(self, key: int) -> Response:
         """Change a company."""
         known(self._people.companies.get(key))
-        return jsonify(self._people.change_company(key, _body(COMPANY)))
+        return jsonify(self._people.change_company(key, _body(COMPANY, "name")))
 
     def delete_company(self, key: int) -> tuple[str, int]:
         """Delete a company."""
@@ -192,17 +194,32 @@ class PeopleApi:
         self._people.remove_company(key)
         return "", 204
 
+    def _contact_body(self, *filled: str) -> Doc:
+        body = _body(CONTACT, *filled)
+        if (body.get("company_id") or 0) not in {0, *self._people.companies}:
+            raise flawed([no_such("company_id", "company")])
+        return body
+
+    def _group_body(self, *filled: str) -> Doc:
+        body = _body(GROUP, *filled)
+        if body.get("business_hour_id") not in (None, int(self._hours["id"])):
+            raise flawed([no_such("business_hour_id", "business hour")])
+        return body
+
     def _live_contact(self, key: int) -> None:
         if known(self._people.contacts.get(key)).get("deleted"):
             raise not_allowed(request.method, "GET")
 
 
-def _body(names: tuple[str, ...]) -> Doc:
-    """The request's object. Raises FreshdeskError 400 for a key that is none of `names`."""
+def _body(kinds: Mapping[str, str], *filled: str) -> Doc:
+    """The request's object. Raises FreshdeskError 400 for a key that is none of `kinds`.
+
+    Also for a value of another kind, and for what is given of `filled` and holds nothing.
+    """
     body = json_body()
-    unknown = [name for name in body if name not in names]
-    if unknown:
-        raise flawed([Flaw(field=n, message=_UNKNOWN, code="invalid_field") for n in unknown])
+    flaws = [*body_flaws(body, kinds, filled=filled), *address_flaws(body)]
+    if flaws:
+        raise flawed(flaws)
     return body
 
 

@@ -8,6 +8,16 @@ from zoneinfo import ZoneInfo
 
 from sandbox.clock import Clock
 from sandbox.freshdesk.errors import BLANK, Flaw, flawed
+from sandbox.freshdesk.kinds import (
+    ID,
+    LIST,
+    PAIRS,
+    TEXT,
+    TRUTH,
+    blank_flaws,
+    is_id,
+    kind_flaws,
+)
 from sandbox.state import Doc, Row, State
 
 _FIRST_ID = 43_000_088_326
@@ -24,9 +34,12 @@ _APPLIES = {
 }  # fmt: skip
 _TIMES = ("respond_within", "resolve_within")
 _LEAST_NEXT = 30  # seconds
-_CHANGEABLE = (
-    "name", "description", "active", "position", "sla_target", "applicable_to", "escalation",
-)  # fmt: skip
+_KINDS = {
+    "name": TEXT, "description": TEXT, "active": TRUTH, "position": ID, "sla_target": PAIRS,
+    "applicable_to": PAIRS, "escalation": PAIRS,
+}  # fmt: skip
+_FILLED = ("name", "active", "position", "sla_target")
+_MOST_SECONDS = 31_536_000  # of a target: a year
 
 
 class Policies:
@@ -129,14 +142,19 @@ def _business_hours(at: str) -> Doc:
 
 
 def _given(wanted: Mapping[str, Any]) -> Doc:
-    return {name: wanted[name] for name in _CHANGEABLE if name in wanted}
+    return {name: wanted[name] for name in _KINDS if name in wanted}
 
 
 def _flaws(wanted: Mapping[str, Any]) -> list[Flaw]:
+    flaws = [*kind_flaws(wanted, _KINDS), *blank_flaws(wanted, _FILLED)]
+    applies = wanted.get("applicable_to")
+    if flaws:
+        return flaws
+    flaws = kind_flaws(applies or {}, dict.fromkeys(_APPLIES, LIST), "applicable_to.")
     targets = wanted.get("sla_target", {})
-    if not isinstance(targets, dict):
-        return [Flaw(field="sla_target", message="It should be a/an key/value pair")]
-    return [flaw for name, target in targets.items() for flaw in _target_flaws(name, target)]
+    return flaws + [
+        flaw for name, target in targets.items() for flaw in _target_flaws(name, target)
+    ]
 
 
 def _target_flaws(name: str, target: Any) -> Iterator[Flaw]:
@@ -147,7 +165,7 @@ def _target_flaws(name: str, target: Any) -> Iterator[Flaw]:
         yield Flaw(field=place, message="Unexpected/invalid field in request", code="invalid_field")
         return
     for key in _TIMES:
-        if not isinstance(target.get(key), int) or target[key] <= 0:
+        if not is_id(target.get(key)) or target[key] > _MOST_SECONDS:
             text = "It should be a/an Positive Integer"
             yield Flaw(field=f"{place}.{key}", message=text, code="datatype_mismatch")
     after = target.get("next_respond_within")

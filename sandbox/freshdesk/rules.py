@@ -7,6 +7,17 @@ from typing import Any
 from sandbox.clock import Clock
 from sandbox.freshdesk.changes import CREATED, Moved, Save
 from sandbox.freshdesk.errors import BLANK, Flaw, broken, flawed
+from sandbox.freshdesk.kinds import (
+    ID,
+    LIST,
+    PAIRS,
+    TEXT,
+    TRUTH,
+    all_objects,
+    blank_flaws,
+    kind_flaws,
+    mismatch,
+)
 from sandbox.freshdesk.people import People
 from sandbox.state import Doc, Row, State
 
@@ -21,6 +32,11 @@ _CHANGEABLE = (
     "name", "description", "position", "active", "performer", "events", "conditions", "operator",
     "actions",
 )  # fmt: skip
+_KINDS = {
+    "name": TEXT, "description": TEXT, "position": ID, "active": TRUTH, "performer": PAIRS,
+    "events": LIST, "conditions": LIST, "operator": TEXT, "actions": LIST,
+}  # fmt: skip
+_ACTION_KINDS = {"field_name": TEXT, "url": TEXT, "custom_headers": PAIRS, "auth_header": PAIRS}
 _KEYS = {"ticket_type": "type", "agent": "responder_id", "tag_names": "tags"}
 _OPERATORS = {"in": True, "is": True, "not_in": False, "is_not": False}
 _NO_CONDITIONS = {"name": "condition_set_1", "match_type": "all", "properties": []}
@@ -155,7 +171,7 @@ def _meets(rule: Doc, ticket: Doc) -> bool:
 
 
 def _meets_set(conditions: Mapping[str, Any], ticket: Doc) -> bool:
-    answers = [_holds(one, ticket) for one in conditions["properties"]]
+    answers = [_holds(one, ticket) for one in conditions.get("properties") or ()]
     if not answers:
         return True
     return any(answers) if conditions.get("match_type") == "any" else all(answers)
@@ -171,6 +187,9 @@ def _holds(condition: Mapping[str, Any], ticket: Doc) -> bool:
 
 
 def _check(kind: int, wanted: Mapping[str, Any], *, new: bool) -> None:
+    flaws = _shape_flaws(wanted)
+    if flaws:
+        raise flawed(flaws)
     needed = ("name", "actions", *(("performer", "events") if kind == ON_UPDATE else ()))
     flaws = [
         Flaw(field=name, message=BLANK, code="missing_field")
@@ -179,21 +198,40 @@ def _check(kind: int, wanted: Mapping[str, Any], *, new: bool) -> None:
     ]
     for action in wanted.get("actions") or []:
         flaws += _action_flaws(action)
-    events = wanted.get("events") or []
-    if not all(isinstance(one, dict) and one.get("field_name") for one in events):
-        flaws.append(Flaw(field="events.field_name", message=BLANK, code="missing_field"))
-    if not isinstance(wanted.get("performer") or {}, dict):
-        flaws.append(Flaw(field="performer", message="It should be a/an key/value pair"))
     for listed in wanted.get("conditions") or []:
         flaws += _condition_flaws(listed.get("properties") or [])
     if flaws:
         raise flawed(flaws)
 
 
+def _shape_flaws(wanted: Mapping[str, Any]) -> list[Flaw]:
+    """What is of another kind than Freshdesk takes."""
+    flaws = [*kind_flaws(wanted, _KINDS), *blank_flaws(wanted, ("position", "active"))]
+    lists = [name for name in ("actions", "events", "conditions") if wanted.get(name)]
+    flaws += [mismatch(n, "Array of objects") for n in lists if not all_objects(wanted[n])]
+    if flaws:
+        return flaws
+    flaws = kind_flaws(wanted.get("performer") or {}, {"type": ID, "members": LIST}, "performer.")
+    for event in wanted.get("events") or []:
+        flaws += _named_flaws(event, "events.")
+    for action in wanted.get("actions") or []:
+        flaws += kind_flaws(action, _ACTION_KINDS, "actions.")
+    for one in wanted.get("conditions") or []:
+        if not all_objects(one.get("properties") or []):
+            flaws.append(mismatch("conditions.properties", "Array of objects"))
+    return flaws
+
+
+def _named_flaws(one: Mapping[str, Any], place: str) -> list[Flaw]:
+    if one.get("field_name"):
+        return kind_flaws(one, {"field_name": TEXT}, place)
+    return [Flaw(field=f"{place}field_name", message=BLANK, code="missing_field")]
+
+
 def _action_flaws(action: Mapping[str, Any]) -> list[Flaw]:
     if action.get("field_name") != WEBHOOK:
         return [_only("actions.field_name", (WEBHOOK,))]
-    if any(name not in action for name in _NEEDED):
+    if any(action.get(name) is None for name in _NEEDED):
         raise broken()
     flaws = [
         _only(f"actions.{name}", known)
@@ -209,10 +247,7 @@ def _condition_flaws(properties: Sequence[Mapping[str, Any]]) -> list[Flaw]:
     known = tuple(_OPERATORS)
     if any(one.get("operator") not in known for one in properties):
         return [_only("conditions.properties.operator", known)]
-    if not all(one.get("field_name") for one in properties):
-        name = "conditions.properties.field_name"
-        return [Flaw(field=name, message=BLANK, code="missing_field")]
-    return []
+    return [flaw for one in properties for flaw in _named_flaws(one, "conditions.properties.")]
 
 
 def _only(name: str, known: Sequence[str]) -> Flaw:

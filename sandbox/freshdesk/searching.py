@@ -16,6 +16,7 @@ _STANDARD = {
 _ANY_TEXT = "custom_string"
 _DAYS = {"created_at", "updated_at", "due_by", "fr_due_by"}
 _LONGEST = 512
+_DEEPEST = 30  # brackets
 Test = Callable[[Doc], bool]
 
 
@@ -25,6 +26,8 @@ def find(tickets: Sequence[Doc], query: str, custom: Sequence[str]) -> list[Doc]
     Raises FreshdeskError 400 for a query that cannot be read, or that asks for another field.
     """
     if len(query) < 3 or query[0] != '"' or query[-1] != '"' or len(query) > _LONGEST:
+        raise _wrong()
+    if query.count("(") > _DEEPEST:
         raise _wrong()
     test = _Reader(query[1:-1], custom).read()
     return [ticket for ticket in tickets if test(ticket)]

@@ -1,6 +1,6 @@
 """Freshdesk's API about tickets: lists, single tickets, conversations, bulk changes, search."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +10,17 @@ from sandbox.clock import iso
 from sandbox.freshdesk.account import Account
 from sandbox.freshdesk.dues import DUES
 from sandbox.freshdesk.errors import BLANK, Flaw, flawed
+from sandbox.freshdesk.forms import ticket_body
+from sandbox.freshdesk.kinds import (
+    ID,
+    LIST,
+    TEXT,
+    TRUTH,
+    address_flaws,
+    body_flaws,
+    is_id,
+    no_such,
+)
 from sandbox.freshdesk.listing import listed
 from sandbox.freshdesk.render import company, requester, shown_ticket, stats
 from sandbox.freshdesk.searching import find
@@ -21,6 +32,10 @@ _FIRST_CONVERSATIONS = 10
 _INCLUDES = {"stats", "requester", "company", "conversations", "description"}
 _ONLY_SINGLE = {"conversations"}
 _FOUND_PER_PAGE = 30
+# What a request may say in a reply and in a note, and of what kind it is.
+_REPLY = {"body": TEXT, "user_id": ID, "cc_emails": LIST, "bcc_emails": LIST}
+_NOTE = {"body": TEXT, "user_id": ID, "private": TRUTH, "incoming": TRUTH}
+_ADDRESSES = ("cc_emails", "bcc_emails")
 
 
 class TicketsApi:
@@ -47,6 +62,8 @@ class TicketsApi:
             ("GET", one + "/conversations", self.conversations),
             ("POST", one + "/reply", self.reply),
             ("POST", one + "/notes", self.note),
+            ("PUT", "/api/v2/conversations/<int:key>", self.edit_conversation),
+            ("DELETE", "/api/v2/conversations/<int:key>", self.delete_conversation),
             ("GET", archived, self.show_archived),
             ("GET", archived + "/conversations", self.archived_conversations),
         )
@@ -63,7 +80,8 @@ class TicketsApi:
 
     def create(self) -> tuple[Response, int]:
         """Create a ticket; the answer shows no due dates but those that were sent."""
-        ticket = self._account.create(json_body(), by=g.user["id"])
+        body = ticket_body(self._account.fields)
+        ticket = self._account.create(body, by=g.user["id"])
         return created(self._shown(ticket, single=True, settled=False))
 
     def show(self, ticket_id: int) -> Response:
@@ -77,7 +95,7 @@ class TicketsApi:
         is_new = account.switches.engine == "new"
         with self._state.writing():
             before = account.writer.read(ticket_id)
-            ticket = account.update(ticket_id, json_body(), by=g.user["id"])
+            ticket = account.update(ticket_id, ticket_body(account.fields), by=g.user["id"])
         shown = self._shown(ticket, single=True, settled=not is_new)
         if is_new and account.switches.put_shows == "before":
             shown |= {name: before[name] for name in DUES}
@@ -110,12 +128,26 @@ class TicketsApi:
 
     def reply(self, ticket_id: int) -> tuple[Response, int]:
         """Reply to the requester as the API key's agent."""
-        return self._add(ticket_id, public=True, source=REPLY)
+        body = self._said(_REPLY)
+        return self._add(ticket_id, body, by_agent=True, public=True, source=REPLY)
 
     def note(self, ticket_id: int) -> tuple[Response, int]:
         """Add a note, private unless asked otherwise."""
-        public = json_body().get("private", True) is False
-        return self._add(ticket_id, public=public, source=NOTE)
+        body = self._said(_NOTE)
+        public = body.get("private", True) is False
+        by_agent = not body.get("incoming")
+        return self._add(ticket_id, body, by_agent=by_agent, public=public, source=NOTE)
+
+    def edit_conversation(self, key: int) -> Response:
+        """Change what a note says."""
+        text = str(self._said({"body": TEXT})["body"])
+        html = text if "<" in text else None
+        return jsonify(self._account.writer.edit_entry(key, text, html=html, by=g.user["id"]))
+
+    def delete_conversation(self, key: int) -> tuple[str, int]:
+        """Delete a conversation."""
+        self._account.writer.remove_entry(key)
+        return "", 204
 
     def bulk_update(self) -> tuple[Response, int]:
         """Change many tickets alike."""
@@ -146,19 +178,33 @@ class TicketsApi:
         shown = [self._shown(ticket, single=False) for ticket in rows]
         return jsonify({"total": len(indexed), "results": shown})
 
-    def _add(self, ticket_id: int, *, public: bool, source: int) -> tuple[Response, int]:
-        body = json_body()
-        text = str(body.get("body") or "")
-        if not text:
-            raise flawed([Flaw(field="body", message=BLANK, code="missing_field")])
-        incoming = bool(body.get("incoming", False)) and source == NOTE
+    def _said(self, kinds: Mapping[str, str]) -> Doc:
+        """The request's message. Raises FreshdeskError 400 for a wrong one."""
+        body, people = json_body(), self._account.people
+        flaws = body_flaws(body, kinds)
+        if not body.get("body"):
+            flaws.append(Flaw(field="body", message=BLANK, code="missing_field"))
+        flaws += [flaw for name in _ADDRESSES for flaw in address_flaws(body, name)]
+        user = body.get("user_id")
+        if is_id(user) and user not in people.agents and user not in people.contacts:
+            flaws.append(no_such("user_id", "user"))
+        if flaws:
+            raise flawed(flaws)
+        return body
+
+    def _add(
+        self, ticket_id: int, body: Doc, *, by_agent: bool, public: bool, source: int
+    ) -> tuple[Response, int]:
+        text = str(body["body"])
         entry = Entry(
             user_id=int(body.get("user_id") or g.user["id"]),
-            by_agent=not incoming,
+            by_agent=by_agent,
             public=public,
             body=text,
             source=source,
             html=text if "<" in text else None,
+            cc_emails=tuple(body.get("cc_emails") or ()),
+            bcc_emails=tuple(body.get("bcc_emails") or ()),
         )
         return jsonify(self._account.writer.add(ticket_id, entry)), 201
 

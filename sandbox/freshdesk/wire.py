@@ -1,16 +1,20 @@
 """How Freshdesk's API reads requests: bodies, pages, and the link to the next page."""
 
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import Response, g, jsonify, request
 
+from sandbox.bodies import strict_json
 from sandbox.clock import iso, parse_instant
 from sandbox.freshdesk.errors import Flaw, FreshdeskError, flawed, not_found
+from sandbox.freshdesk.kinds import ID, mismatch, too_large
 from sandbox.state import Doc
 
 _MOST = 100
 _USUAL = 30
+_MOST_DIGITS = 18
 
 
 def json_body() -> Doc:
@@ -18,10 +22,15 @@ def json_body() -> Doc:
     if not request.is_json:
         text = "Content-Type header is set incorrectly; it must be application/json"
         raise FreshdeskError(415, {"code": "invalid_content_type", "message": text})
-    body = request.get_json(silent=True)
+    try:
+        body = strict_json(request.get_data())
+    except ValueError as error:
+        raise _invalid_json() from error
     if not isinstance(body, dict):
-        text = "Request body has invalid json format"
-        raise FreshdeskError(400, {"code": "invalid_json", "message": text})
+        raise _invalid_json()
+    flaws = too_large(body)
+    if flaws:
+        raise flawed(flaws)
     return body
 
 
@@ -72,21 +81,41 @@ def known(doc: Doc | None) -> Doc:
     return doc
 
 
+def read_instant(value: Any) -> str:
+    """An instant as it is stored. Raises ValueError for what is none, or none in UTC."""
+    try:
+        # a year before 1000 is written without its zeros
+        return iso(parse_instant(value)).zfill(20)
+    except OverflowError as error:
+        message = f"{value!r} is no instant in UTC"
+        raise ValueError(message) from error
+
+
 def instant_argument(name: str) -> str:
     """An instant of the query string; the earliest when absent. Raises FreshdeskError 400."""
     text = request.args.get(name)
     if text is None:
         return ""
     try:
-        return iso(parse_instant(text.replace(" ", "+")))
+        return read_instant(text.replace(" ", "+"))
     except ValueError as error:
         wrong = "It should be in the 'combined date and time ISO8601' format"
         raise flawed([Flaw(field=name, message=wrong)]) from error
 
 
+def id_argument(name: str) -> int:
+    """A number of the query string. Raises FreshdeskError 400 for what is none."""
+    return _positive(name, 0)
+
+
 def _positive(name: str, usual: int) -> int:
     text = request.args.get(name, str(usual))
-    if not text.isdigit() or int(text) < 1:
-        wrong = "It should be a/an Positive Integer"
-        raise flawed([Flaw(field=name, message=wrong, code="datatype_mismatch")])
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    if not is_number or int(text) < 1:
+        raise flawed([mismatch(name, ID)])
     return int(text)
+
+
+def _invalid_json() -> FreshdeskError:
+    text = "Request body has invalid json format"
+    return FreshdeskError(400, {"code": "invalid_json", "message": text})

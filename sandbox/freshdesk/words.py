@@ -50,7 +50,7 @@ def _number(
     word: Any, words: dict[int, str], labels: dict[int, str], others: dict[str, int], what: str
 ) -> int:
     text = str(word).strip().lower()
-    if text.isdigit() and int(text) in labels:
+    if text.isascii() and text.isdigit() and int(text) in labels:
         return int(text)
     known = {label.lower(): number for number, label in labels.items()} | others
     known |= {name: number for number, name in words.items()}

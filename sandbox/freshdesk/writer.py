@@ -16,7 +16,7 @@ from sandbox.freshdesk.changes import (
     note_message,
     set_values,
 )
-from sandbox.freshdesk.errors import not_allowed, not_found
+from sandbox.freshdesk.errors import Flaw, flawed, not_allowed, not_found
 from sandbox.freshdesk.hooks import Webhooks
 from sandbox.freshdesk.native import Native, settle
 from sandbox.freshdesk.outgoing import Outgoing
@@ -39,6 +39,8 @@ class Entry:
     body: str
     source: int = REPLY
     html: str | None = None
+    cc_emails: tuple[str, ...] = ()
+    bcc_emails: tuple[str, ...] = ()
 
 
 class Writer:
@@ -92,6 +94,34 @@ class Writer:
             self._core.state.put(row)
             self._save(ticket, Save(action=_said(entry), moved=moved, by=entry.user_id))
         return row.doc
+
+    def edit_entry(self, key: int, text: str, *, html: str | None, by: int) -> Doc:
+        """Change what a note says. Raises FreshdeskError 404, 405, or 400 for a reply."""
+        with self._core.state.writing():
+            doc = self._entry(key, "PUT")
+            if doc["source"] != NOTE:
+                fixed = "Only public and private notes can be edited"
+                raise flawed([Flaw(field="body", message=fixed, code="incompatible_field")])
+            at = self._core.clock.stamp()
+            doc |= {
+                "body": html or as_html(text), "body_text": text, "updated_at": at,
+                "last_edited_at": at, "last_edited_user_id": by,
+            }  # fmt: skip
+            self._core.state.put(_entry_row(doc))
+        return doc
+
+    def remove_entry(self, key: int) -> None:
+        """Delete a reply or a note. Raises FreshdeskError 404 or 405."""
+        with self._core.state.writing():
+            self._entry(key, "DELETE")
+            self._core.state.remove("conversation", key)
+
+    def _entry(self, key: int, method: str) -> Doc:
+        doc = self._core.state.get("conversation", key)
+        if doc is None:
+            raise not_found()
+        self.live(doc["ticket_id"], method)
+        return doc
 
     def delete(self, ticket_id: int, by: int | None = None) -> None:
         """Move a ticket to the bin."""
@@ -190,8 +220,9 @@ class Writer:
             "id": self._core.state.next_id("conversation", start=_FIRST_CONVERSATION),
             "incoming": not entry.by_agent, "private": not entry.public,
             "user_id": entry.user_id, "support_email": None, "source": entry.source,
-            "category": 1, "to_emails": [], "from_email": None, "cc_emails": [],
-            "bcc_emails": None, "email_failure_count": None, "outgoing_failures": None,
+            "category": 1, "to_emails": [], "from_email": None,
+            "cc_emails": list(entry.cc_emails), "bcc_emails": list(entry.bcc_emails) or None,
+            "email_failure_count": None, "outgoing_failures": None,
             "thread_id": None, "thread_message_id": None, "created_at": at, "updated_at": at,
             "last_edited_at": None, "last_edited_user_id": None, "attachments": [],
             "automation_id": None, "automation_type_id": None, "auto_response": False,
@@ -199,10 +230,7 @@ class Writer:
         }  # fmt: skip
         moved = note_message(ticket, by_agent=entry.by_agent, public=entry.public, at=at)
         ticket["updated_at"] = at
-        row = Row(
-            kind="conversation", id=doc["id"], doc=doc, parent=ticket["id"], created=epoch(at)
-        )
-        return row, moved
+        return _entry_row(doc), moved
 
     def ticket_row(self, ticket: Doc) -> Row:
         """The ticket as it is stored."""
@@ -224,6 +252,13 @@ class Writer:
     def _save(self, ticket: Doc, save: Save) -> None:
         self._core.state.put(self.ticket_row(ticket))
         self.announce(ticket, save)
+
+
+def _entry_row(doc: Doc) -> Row:
+    return Row(
+        kind="conversation", id=doc["id"], doc=doc, parent=doc["ticket_id"],
+        created=epoch(doc["created_at"]),
+    )  # fmt: skip
 
 
 def _written(values: Doc) -> set[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from sandbox.bodies import object_id
 from sandbox.clock import parse_instant
 from sandbox.core import Core
 from sandbox.seed import agents
@@ -89,8 +90,8 @@ class Account:
             organization_id=requester["organization_id"],
             channel=channel,
             comment=update.comment,
-            external_id=body.get("external_id"),
-            recipient=body.get("recipient"),
+            external_id=_text(body.get("external_id")),
+            recipient=_text(body.get("recipient")),
         )
         first = Update(
             values=rest, tags=update.tags, custom=update.custom, metadata=update.metadata
@@ -130,7 +131,27 @@ class Account:
         author = self.people.users[work["author_id"]]
         if work["kind"] == "merge":
             return [self._merge_row(work, source, author) for source in work["sources"]]
+        if work["kind"] == "create":
+            return [self._create_row(index, row, author) for index, row in enumerate(work["rows"])]
+        if work["kind"] == "delete":
+            return [self._delete_row(ticket_id, author) for ticket_id in work["ids"]]
         return [self._update_row(row, job, author) for row in work["rows"]]
+
+    def _create_row(self, index: int, row: Doc, author: Doc) -> Doc:
+        try:
+            ticket = self.create(row, author=author, channel="api").ticket
+        except ZendeskError as error:
+            told = {"error": error.name, "details": error.description}
+            return {"index": index, "success": False, **told}
+        return {"index": index, "id": ticket["id"], "success": True}
+
+    def _delete_row(self, ticket_id: int, author: Doc) -> Doc:
+        done = {"id": ticket_id, "action": "delete"}
+        try:
+            self.writer.delete(ticket_id, actor=author["id"])
+        except ZendeskError as error:
+            return {**done, "success": False, "error": error.name, "details": error.description}
+        return {**done, "status": "Deleted", "success": True}
 
     def _update_row(self, row: Doc, job: Doc, author: Doc) -> Doc:
         ticket_id = _id_of(row)
@@ -177,10 +198,15 @@ class Account:
     def _user(self, user_id: Any) -> Doc | None:
         if user_id is None:
             return None
-        if not str(user_id).isdigit() or int(user_id) not in self.people.users:
+        user = self.people.users.get(object_id(user_id) or 0)
+        if user is None:
             raise invalid("requester", "Requester: is invalid", error="InvalidValue")
-        return self.people.users[int(user_id)]
+        return user
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or value == "" else str(value)
 
 
 def _id_of(row: Doc) -> int:
-    return int(row["id"]) if str(row["id"]).isdigit() else 0
+    return object_id(row["id"]) or 0

@@ -1,17 +1,21 @@
-"""Zendesk's API about everything but tickets: users, fields, forms, statuses, jobs."""
+"""Zendesk's API about everything but tickets and people: fields, forms, statuses, jobs."""
 
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 
+from sandbox.bodies import object_id
 from sandbox.state import Doc
 from sandbox.zendesk import jobs
 from sandbox.zendesk.account import Account
 from sandbox.zendesk.errors import bad_request, invalid_endpoint, not_found
 from sandbox.zendesk.parsing import envelope
 from sandbox.zendesk.people import FORM_ID, custom_statuses
-from sandbox.zendesk.render import ANONYMOUS, shown_field, shown_organization, shown_user
-from sandbox.zendesk.wire import GROUP, base_url, ids_asked, json_body, paged, signed_in
+from sandbox.zendesk.render import (
+    shown_field,
+    shown_group,
+)
+from sandbox.zendesk.wire import base_url, ids_asked, json_body, paged, signed_in
 
 _MOST_ROWS = 100
 
@@ -21,19 +25,12 @@ class AccountApi:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._people = account.people
 
     def register(self, api: Blueprint) -> None:
         """Add the calls to the API."""
         field = "/api/v2/ticket_fields/<int:field_id>"
         form = "/api/v2/ticket_forms/<int:form_id>"
         routes: tuple[tuple[str, str, Any], ...] = (
-            ("GET", "/api/v2/users/me", self.me),
-            ("GET", "/api/v2/users/show_many", self.users),
-            ("GET", "/api/v2/users/<int:user_id>", self.user),
-            ("GET", "/api/v2/organizations", self.all_organizations),
-            ("GET", "/api/v2/organizations/show_many", self.organizations),
-            ("GET", "/api/v2/organizations/<int:organization_id>", self.organization),
             ("GET", "/api/v2/custom_statuses", self.statuses),
             ("GET", "/api/v2/ticket_fields", self.fields),
             ("POST", "/api/v2/ticket_fields", self.create_field),
@@ -46,7 +43,9 @@ class AccountApi:
             ("GET", form, self.form),
             ("PUT", form, self.update_form),
             ("GET", "/api/v2/groups", self.groups),
+            ("POST", "/api/v2/tickets/create_many", self.create_many),
             ("PUT", "/api/v2/tickets/update_many", self.update_many),
+            ("DELETE", "/api/v2/tickets/destroy_many", self.destroy_many),
             ("POST", "/api/v2/tickets/<int:ticket_id>/merge", self.merge),
             ("GET", "/api/v2/job_statuses", self.jobs),
             ("GET", "/api/v2/job_statuses/show_many", self.some_jobs),
@@ -54,38 +53,6 @@ class AccountApi:
         )
         for method, rule, view in routes:
             api.add_url_rule(rule, f"{method} {view.__name__}", view, methods=[method])
-
-    def me(self) -> Response:
-        """The caller, or the anonymous user."""
-        user = ANONYMOUS if g.user is None else shown_user(g.user, base_url())
-        return jsonify({"user": user})
-
-    def users(self) -> Response:
-        """Users by id."""
-        known = self._people.users
-        found = [shown_user(known[i], base_url()) for i in ids_asked() if i in known]
-        return jsonify({"users": found, "count": len(found), "next_page": None})
-
-    def user(self, user_id: int) -> Response:
-        """One user."""
-        return jsonify({"user": shown_user(_known(self._people.users.get(user_id)), base_url())})
-
-    def all_organizations(self) -> Response:
-        """All organizations."""
-        docs = [shown_organization(o, base_url()) for o in self._people.organizations.values()]
-        page, rest = paged("organizations", docs)
-        return jsonify({"organizations": page, **rest})
-
-    def organizations(self) -> Response:
-        """Organizations by id."""
-        known = self._people.organizations
-        found = [shown_organization(known[i], base_url()) for i in ids_asked() if i in known]
-        return jsonify({"organizations": found, "count": len(found), "next_page": None})
-
-    def organization(self, organization_id: int) -> Response:
-        """One organization."""
-        found = _known(self._people.organizations.get(organization_id))
-        return jsonify({"organization": shown_organization(found, base_url())})
 
     def statuses(self) -> Response:
         """The account's ticket statuses; without the feature there is no such endpoint."""
@@ -157,8 +124,24 @@ class AccountApi:
 
     def groups(self) -> Response:
         """The groups of agents: the one of the account."""
-        page, rest = paged("groups", [GROUP])
+        page, rest = paged("groups", [shown_group(base_url())])
         return jsonify({"groups": page, **rest})
+
+    def create_many(self) -> Response:
+        """Queue the creation of up to 100 tickets."""
+        rows: Any = json_body().get("tickets")
+        if not _are_objects(rows):
+            raise bad_request("InvalidValue", "tickets: a list of objects is needed")
+        if len(rows) > _MOST_ROWS:
+            raise bad_request("TooManyValues", f"tickets: at most {_MOST_ROWS} at once")
+        work = {"kind": "create", "rows": rows, "author_id": signed_in()["id"]}
+        return self._queued(self._account.jobs.queue("Bulk Create Ticket", work, len(rows)))
+
+    def destroy_many(self) -> Response:
+        """Queue the soft deletion of up to 100 tickets."""
+        ids = ids_asked()
+        work = {"kind": "delete", "ids": ids, "author_id": signed_in()["id"]}
+        return self._queued(self._account.jobs.queue("Bulk Delete Ticket", work, len(ids)))
 
     def update_many(self) -> Response:
         """Queue an update of up to 100 tickets: one change for all, or one change each."""
@@ -178,9 +161,11 @@ class AccountApi:
         """Queue the merging of other tickets into this one."""
         body = json_body()
         self._account.writer.require(ticket_id)
-        sources = [int(source) for source in body.get("ids") or [] if str(source).isdigit()]
+        wanted = body.get("ids")
+        ids = [object_id(one) for one in wanted] if isinstance(wanted, list) else []
+        sources = [one for one in ids if one is not None]
         if not sources:
-            raise bad_request("MissingParameter", "ids is required")
+            raise bad_request("MissingParameter", "ids: a list of ticket ids is required")
         work = {
             "kind": "merge",
             "target": ticket_id,
@@ -220,8 +205,7 @@ class AccountApi:
         return answer
 
     def _check_rows(self, rows: Any) -> None:
-        usable = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
-        if not usable or not rows or any("id" not in row for row in rows):
+        if not _are_objects(rows) or any("id" not in row for row in rows):
             raise bad_request("InvalidValue", "tickets: a list of objects with an id is needed")
         if len(rows) > _MOST_ROWS:
             raise bad_request("TooManyValues", f"tickets: at most {_MOST_ROWS} at once")
@@ -232,6 +216,10 @@ class AccountApi:
         how = self._account.book.switches.update_many_bucket
         if how != "none":
             self._account.door.count_updates(rows if how == "row" else 1)
+
+
+def _are_objects(rows: Any) -> bool:
+    return isinstance(rows, list) and bool(rows) and all(isinstance(row, dict) for row in rows)
 
 
 def _known(doc: Doc | None) -> Doc:

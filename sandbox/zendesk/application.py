@@ -1,6 +1,9 @@
 """Puts the local Zendesk's API into a Flask app."""
 
-from flask import Blueprint, Flask, Response
+from typing import Any
+
+from flask import Blueprint, Flask, Response, request
+from werkzeug.routing import RequestRedirect
 
 from sandbox.core import Core
 from sandbox.zendesk.account import Account
@@ -10,6 +13,7 @@ from sandbox.zendesk.errors import ZendeskError, invalid_endpoint
 from sandbox.zendesk.exporting import ExportApi
 from sandbox.zendesk.hours_api import HoursApi
 from sandbox.zendesk.oauth_api import OAuthApi
+from sandbox.zendesk.people_api import PeopleApi
 from sandbox.zendesk.search_api import SearchApi
 from sandbox.zendesk.tickets_api import TicketsApi
 from sandbox.zendesk.webhooks_api import WebhooksApi
@@ -25,9 +29,13 @@ def install(app: Flask, core: Core) -> ZendeskDesk:
     account = Account(core)
     api = Blueprint("zendesk", __name__)
     api.before_request(account.door.enter)
-    api.after_request(account.door.leave)
-    api.register_error_handler(ZendeskError, lambda error: _answer(error, account))
-    for part in (OAuthApi, TicketsApi, ExportApi, SearchApi, WebhooksApi, HoursApi, AccountApi):
+    app.before_request(lambda: _enter_nowhere(account))
+    app.after_request(account.door.leave)
+    app.register_error_handler(ZendeskError, lambda error: _answer(error, account))
+    parts = (
+        OAuthApi, TicketsApi, ExportApi, SearchApi, WebhooksApi, HoursApi, PeopleApi, AccountApi,
+    )  # fmt: skip
+    for part in parts:
         part(account).register(api)
     app.register_blueprint(api)
     return ZendeskDesk(account)
@@ -36,6 +44,35 @@ def install(app: Flask, core: Core) -> ZendeskDesk:
 def unknown_endpoint() -> Response:
     """The answer for a path that the API does not have."""
     return invalid_endpoint().response()
+
+
+def not_allowed(methods: str) -> Response:
+    """The answer for a method that a path does not have; it has `methods`."""
+    text = f"{request.method} is not allowed here, but {methods}"
+    body = {"error": "MethodNotAllowed", "description": text}
+    return ZendeskError(405, body, headers={"Allow": methods}).response()
+
+
+class Paths:
+    """Takes `.json` and a slash off the end of paths: Zendesk accepts them with and without."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(("/api/v2/", "/oauth/")):
+            environ["PATH_INFO"] = path.rstrip("/").removesuffix(".json")
+        return self._app(environ, start_response)
+
+
+def _enter_nowhere(account: Account) -> None:
+    """Calls that no path answers are signed in and counted all the same."""
+    nowhere = request.routing_exception
+    if nowhere is None or isinstance(nowhere, RequestRedirect):
+        return
+    if request.path.startswith("/api/v2/"):
+        account.door.enter()
 
 
 def _answer(error: ZendeskError, account: Account) -> Response:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.bodies import object_id
 from sandbox.clock import iso, parse_instant
 from sandbox.state import Doc
 from sandbox.zendesk import metrics
@@ -88,8 +89,14 @@ class Effect:
 
 
 def tag_words(value: Any) -> list[str]:
-    """Tags as Zendesk stores them: lower case, split at spaces, without doubles, sorted."""
-    parts = value.split() if isinstance(value, str) else [w for v in value for w in str(v).split()]
+    """Tags as Zendesk stores them: lower case, split at spaces, without doubles, sorted.
+
+    Raises ZendeskError for what is neither a text nor a list of texts.
+    """
+    several = [value] if isinstance(value, str) else value
+    if not isinstance(several, Iterable) or isinstance(several, Mapping):
+        raise invalid("tags", "Tags: a list is needed")
+    parts = [word for one in several for word in str(one).split()]
     clean = (re.sub(r"[!@#$%^&*()=+\[\]{}<>?,;'\"`~|\\]", "", part.lower()) for part in parts)
     return sorted({part for part in clean if part})
 
@@ -133,7 +140,15 @@ def _accepted(ticket: Doc, name: str, value: Any) -> Any:
             raise invalid("due_at", f"Due at: {value} is not a valid date") from error
     if name.endswith("_id") and name != "external_id":
         return _number(name, value)
-    return None if value == "" else value
+    return _text(name, value)
+
+
+def _text(name: str, value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, list | dict):
+        raise invalid(name, f"{name}: is invalid")
+    return str(value)
 
 
 def _word(name: str, value: Any) -> str | None:
@@ -149,10 +164,10 @@ def _word(name: str, value: Any) -> str | None:
 def _number(name: str, value: Any) -> int | None:
     if value is None or value == "":
         return None
-    try:
-        return int(value)
-    except (TypeError, ValueError) as error:
-        raise invalid(name, f"{name}: {value} is invalid") from error
+    number = object_id(value)
+    if number is None:
+        raise invalid(name, f"{name}: {value} is invalid")
+    return number
 
 
 def _set_tags_and_fields(ticket: Doc, update: Update, rules: Rules) -> None:

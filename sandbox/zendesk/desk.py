@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from sandbox.bodies import object_id
 from sandbox.desk import (
     Choices,
     Comment,
@@ -226,10 +227,11 @@ class ZendeskDesk(Troubles):
 
     def _field_id(self, name: str) -> int:
         field = self._account.fields.by_title(name)
-        if field is None and not str(name).isdigit():
+        field_id = field["id"] if field else object_id(name)
+        if field_id is None:
             message = f"there is no ticket field titled {name!r}"
             raise DeskError(message)
-        return int(field["id"] if field else name)
+        return int(field_id)
 
     def _custom_field(self, name: str) -> Doc:
         field = self._account.fields.by_id.get(self._field_id(name))

@@ -3,6 +3,7 @@
 import base64
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -13,9 +14,10 @@ from sandbox.zendesk.errors import ZendeskError, bad_request
 from sandbox.zendesk.event_rows import event_row
 from sandbox.zendesk.wire import base_url, included, shown_tickets, sideloads
 
-_PAGE = 1000
+_PAGE, _SAMPLE = 1000, 50
 _NEVER_IN_EXPORTS = {"last_audits"}
 _NO_KEY = -1
+_FARTHEST = 2**63 - 1
 _GATEWAY_TIMEOUT = (
     "<html>\n<head><title>504 Gateway Time-out</title></head>\n<body>\n"
     "<center><h1>504 Gateway Time-out</h1></center>\n</body>\n</html>\n"
@@ -39,8 +41,8 @@ def read_cursor(cursor: str) -> Place:
     try:
         text = base64.b64decode(cursor, validate=True).decode()
         moved, _, ticket_id = text.partition("||")
-        return Place(moved=int(float(moved)), ticket_id=int(ticket_id))
-    except ValueError as error:
+        return Place(moved=_whole(moved), ticket_id=_whole(ticket_id))
+    except (ValueError, OverflowError) as error:
         raise bad_request("InvalidCursor", "cursor is not valid") from error
 
 
@@ -56,6 +58,7 @@ class ExportApi:
         routes: tuple[tuple[str, Any], ...] = (
             ("/api/v2/incremental/tickets/cursor", self.tickets),
             ("/api/v2/incremental/tickets", self.tickets_by_time),
+            ("/api/v2/incremental/tickets/sample", self.sample),
             ("/api/v2/incremental/ticket_events", self.ticket_events),
         )
         for rule, view in routes:
@@ -83,12 +86,19 @@ class ExportApi:
 
     def tickets_by_time(self) -> Response:
         """Tickets from `start_time` on; pages overlap by their last second."""
-        start, size = self._start_time(), _page_size()
+        return self._by_time("tickets", _page_size())
+
+    def sample(self) -> Response:
+        """The same, at most fifty."""
+        return self._by_time("tickets/sample", min(_SAMPLE, _page_size()))
+
+    def _by_time(self, name: str, size: int) -> Response:
+        start = self._start_time()
         rows = self._rows("ticket", start, size)
         page, wanted = [ticket for _, ticket in rows], included() - _NEVER_IN_EXPORTS
         beside = sideloads(self._account, page, wanted)
         shown = shown_tickets(self._account, page, wanted)
-        place = self._time_bookmark("ticket", "tickets", start, rows)
+        place = self._time_bookmark("ticket", name, start, rows)
         return jsonify({"tickets": shown, **beside, **place})
 
     def ticket_events(self) -> Response:
@@ -138,9 +148,13 @@ class ExportApi:
         return Place(moved=self._start_time(), ticket_id=_NO_KEY)
 
     def _start_time(self) -> int:
-        start = request.args.get("start_time", type=int)
-        if start is None:
+        text = request.args.get("start_time")
+        if text is None:
             raise bad_request("InvalidValue", "start_time or cursor is required")
+        try:
+            start = _whole(text)
+        except (ValueError, OverflowError) as error:
+            raise bad_request("InvalidValue", "start_time must be a Unix time") from error
         if start > epoch(self._account.core.clock.stamp()) - 60:
             text = "Too recent start_time. Use a start_time older than 60 seconds"
             body = {"error": "StartTimeTooRecent", "description": text}
@@ -156,9 +170,17 @@ def _page_size() -> int:
     return max(1, min(_PAGE, request.args.get("per_page", _PAGE, type=int)))
 
 
+def _whole(text: str) -> int:
+    """Whole seconds; callers write fractions too. Raises ValueError and OverflowError."""
+    number = int(text) if text.removeprefix("-").isdigit() else int(float(text))
+    return max(-_FARTHEST, min(_FARTHEST, number))
+
+
 def _further() -> str:
-    names = ("include", "per_page")
-    return "".join(f"&{name}={request.args[name]}" for name in names if name in request.args)
+    kept = [
+        pair for pair in request.args.items(multi=True) if pair[0] not in ("cursor", "start_time")
+    ]
+    return f"&{urlencode(kept)}" if kept else ""
 
 
 def _bookmark(place: Place, *, ended: bool) -> Doc:

@@ -2,10 +2,11 @@
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
+from sandbox.bodies import object_id
 from sandbox.clock import Clock
 from sandbox.state import Doc, Row, State
 from sandbox.zendesk.errors import invalid
@@ -79,7 +80,7 @@ class FieldBook:
         """Create a custom field. Raises ZendeskError when title, type or options do not fit."""
         if not str(wanted.get("title") or "").strip():
             raise invalid("title", "Title: cannot be blank")
-        if wanted.get("type") not in _CREATABLE:
+        if str(wanted.get("type")) not in _CREATABLE:
             raise invalid("type", f"Type: {wanted.get('type')} is not a valid field type")
         if wanted["type"] in _OPTION_TYPES and not wanted.get("custom_field_options"):
             raise invalid("custom_field_options", "Options: cannot be blank")
@@ -88,16 +89,7 @@ class FieldBook:
     def update(self, field_id: int, wanted: Mapping[str, Any]) -> Doc:
         """Change a field; a list of options replaces the old one."""
         field = dict(self.by_id[field_id])
-        kept = {
-            "title",
-            "description",
-            "active",
-            "position",
-            "tag",
-            "agent_description",
-            "required",
-        }
-        field |= {key: value for key, value in wanted.items() if key in kept}
+        field |= {name: read(wanted[name]) for name, read in _CHANGEABLE.items() if name in wanted}
         if "custom_field_options" in wanted:
             field["custom_field_options"] = self._options(wanted["custom_field_options"])
         field["updated_at"] = self._clock.stamp()
@@ -105,10 +97,10 @@ class FieldBook:
 
     def put_option(self, field_id: int, wanted: Mapping[str, Any]) -> tuple[Doc, bool]:
         """Add an option, or rename the one with the same id or value; tells whether it is new."""
-        options = list(self.by_id[field_id].get("custom_field_options") or [])
+        options = [dict(o) for o in self.by_id[field_id].get("custom_field_options") or []]
         for option in options:
             if wanted.get("id") == option["id"] or wanted.get("value") == option["value"]:
-                option |= {key: wanted[key] for key in ("name", "value") if key in wanted}
+                option |= {key: str(wanted[key]) for key in ("name", "value") if key in wanted}
                 option["raw_name"] = option["name"]
                 self.update(field_id, {"custom_field_options": options})
                 return option, False
@@ -116,7 +108,9 @@ class FieldBook:
         return self.by_id[field_id]["custom_field_options"][-1], True
 
     def remove(self, field_id: int) -> None:
-        """Delete a custom field."""
+        """Delete a custom field. Raises ZendeskError 422 for one of the system's."""
+        if not self.by_id[field_id]["removable"]:
+            raise invalid("base", "System ticket fields cannot be deleted")
         with self._lock:
             self._state.remove("ticket_field", field_id)
             self.by_id.pop(field_id, None)
@@ -152,29 +146,34 @@ class FieldBook:
         doc: Doc = {
             "id": self._state.next_id("ticket_field", start=_FIRST_ID),
             "type": wanted["type"], "title": title, "raw_title": title,
-            "description": wanted.get("description") or "",
-            "raw_description": wanted.get("description") or "",
+            "description": _told(wanted.get("description")) or "",
+            "raw_description": _told(wanted.get("description")) or "",
             "position": len(self.by_id) + 1, "active": bool(wanted.get("active", True)),
             "required": bool(wanted.get("required", False)), "collapsed_for_agents": False,
-            "regexp_for_validation": wanted.get("regexp_for_validation"),
+            "regexp_for_validation": _told(wanted.get("regexp_for_validation")),
             "title_in_portal": title, "raw_title_in_portal": title,
             "visible_in_portal": bool(wanted.get("visible_in_portal", False)),
             "editable_in_portal": bool(wanted.get("editable_in_portal", False)),
-            "required_in_portal": False, "tag": wanted.get("tag"),
+            "required_in_portal": False, "tag": _told(wanted.get("tag")),
             "created_at": at, "updated_at": at, "removable": removable, "key": None,
-            "agent_description": wanted.get("agent_description"), "agent_can_edit": True,
+            "agent_description": _told(wanted.get("agent_description")), "agent_can_edit": True,
         }  # fmt: skip
         if wanted["type"] in _OPTION_TYPES:
             doc["custom_field_options"] = self._options(wanted["custom_field_options"])
         return doc
 
     def _options(self, wanted: Any) -> list[Doc]:
+        usable = isinstance(wanted, list) and all(
+            isinstance(option, Mapping) and {"name", "value"} <= set(option) for option in wanted
+        )
+        if not usable:
+            raise invalid("custom_field_options", "Options: each needs a name and a value")
         return [
             {
-                "id": option.get("id")
+                "id": object_id(option.get("id"))
                 or self._state.next_id("ticket_field_option", start=_FIRST_OPTION_ID),
-                "name": option["name"],
-                "raw_name": option["name"],
+                "name": str(option["name"]),
+                "raw_name": str(option["name"]),
                 "value": str(option["value"]).lower(),
                 "default": bool(option.get("default", False)),
             }
@@ -208,6 +207,10 @@ class FieldBook:
         ]
 
 
+def _told(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
 def _text(_book: FieldBook, _field: Doc, value: Any) -> Any:
     return value if isinstance(value, str) else str(value)
 
@@ -223,13 +226,13 @@ def _date(_book: FieldBook, field: Doc, value: Any) -> Any:
 
 
 def _integer(_book: FieldBook, field: Doc, value: Any) -> Any:
-    if not re.fullmatch(r"-?\d+", str(value)):
+    if not re.fullmatch(r"-?[0-9]{1,300}", str(value)):
         raise invalid("base", f"{field['title']}: {value} is not an integer")
     return str(value)
 
 
 def _decimal(_book: FieldBook, field: Doc, value: Any) -> Any:
-    if not re.fullmatch(r"-?\d+(\.\d+)?", str(value)):
+    if not re.fullmatch(r"-?[0-9]{1,300}(\.[0-9]+)?", str(value)):
         raise invalid("base", f"{field['title']}: {value} is not a number")
     return str(value)
 
@@ -239,18 +242,38 @@ def _checkbox(_book: FieldBook, _field: Doc, value: Any) -> Any:
 
 
 def _option(book: FieldBook, field: Doc, value: Any) -> Any:
-    return value if value in book.options_of(field["id"]) else IGNORED
+    known = isinstance(value, str) and value in book.options_of(field["id"])
+    return value if known else IGNORED
 
 
 def _selected_options(book: FieldBook, field: Doc, value: Any) -> Any:
     known = book.options_of(field["id"])
-    return [one for one in value if one in known] if isinstance(value, list) else IGNORED
+    if not isinstance(value, list):
+        return IGNORED
+    return [one for one in value if isinstance(one, str) and one in known]
 
 
 def _regexp(_book: FieldBook, field: Doc, value: Any) -> Any:
-    if not re.search(field["regexp_for_validation"] or "", str(value)):
+    pattern = _as_python(field["regexp_for_validation"] or "")
+    try:
+        fits = re.search(pattern, str(value)) is not None
+    except (re.error, OverflowError, RecursionError):
+        fits = True  # Ruby knows more than Python does
+    if not fits:
         raise invalid("base", f"{field['title']}: {value} is invalid")
     return str(value)
+
+
+def _as_python(ruby: str) -> str:
+    """A Ruby pattern, as far as Python writes the same otherwise."""
+    return re.sub(r"\\(.)", lambda found: _RUBY.get(found[1], found[0]), ruby, flags=re.DOTALL)
+
+
+_RUBY = {"z": r"\Z", "Z": r"(?=\n?\Z)", "h": "[0-9a-fA-F]"}
+
+
+def _card(_book: FieldBook, _field: Doc, value: Any) -> Any:
+    return re.sub(r"[^0-9]", "", str(value))[-4:] or None
 
 
 _ACCEPT = {
@@ -261,4 +284,9 @@ _ACCEPT = {
     "tagger": _option,
     "multiselect": _selected_options,
     "regexp": _regexp,
+    "partialcreditcard": _card,
 }
+_CHANGEABLE: Mapping[str, Callable[[Any], Any]] = {
+    "title": str, "description": _told, "active": bool, "tag": _told, "required": bool,
+    "agent_description": _told, "position": lambda value: object_id(value) or 0,
+}  # fmt: skip

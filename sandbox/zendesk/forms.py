@@ -1,8 +1,11 @@
 """Zendesk's ticket form: which fields stand on it. The account has the one form."""
 
 import threading
+from typing import Any
 
+from sandbox.bodies import object_id
 from sandbox.state import Doc, State
+from sandbox.zendesk.errors import invalid
 from sandbox.zendesk.fields import FieldBook
 from sandbox.zendesk.people import BRAND_ID, FORM_ID
 
@@ -28,10 +31,13 @@ class Form:
         with self._lock:
             self._keep(self._off | {field_id} if hidden else self._off - {field_id})
 
-    def set_fields(self, field_ids: list[int]) -> None:
-        """Let exactly these fields be on the form."""
+    def set_fields(self, field_ids: Any) -> None:
+        """Let exactly these fields be on the form. Raises ZendeskError for no list of ids."""
+        ids = set(map(object_id, field_ids)) if isinstance(field_ids, list) else {None}
+        if None in ids:
+            raise invalid("ticket_field_ids", "Ticket fields: a list of ids is needed")
         with self._lock:
-            self._keep(frozenset(self._fields.by_id) - set(field_ids))
+            self._keep(frozenset(self._fields.by_id) - ids)
 
     def shown(self, base: str) -> Doc:
         """The form as the API shows it."""

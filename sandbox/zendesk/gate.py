@@ -54,7 +54,7 @@ class Door:
         if request.path.startswith(_SIGN_IN):
             self.count(quotas.ACCOUNT, PLANS[self._core.plan])
             return
-        if request.path in _ANONYMOUS and "Authorization" not in request.headers:
+        if request.path in _ANONYMOUS and not _signs_in():
             return
         g.user = self._signed_in(request.headers.get("Authorization", ""))
         self._count()
@@ -66,9 +66,9 @@ class Door:
             quotas.show(response, name, window)
         return response
 
-    def count(self, bucket: str, limit: int, *, cost: int = 1) -> None:
+    def count(self, bucket: str, limit: int, *, cost: int = 1, minutes: int = 1) -> None:
         """Count against a bucket. Raises ZendeskError 429 when it is used up."""
-        window = self._core.limiter.take(bucket, limit, cost=cost)
+        window = self._core.limiter.take(bucket, limit, cost=cost, minutes=minutes)
         g.windows.append((bucket, window))
         if window.allowed:
             return
@@ -152,7 +152,7 @@ class Door:
             return
         if quota.name == quotas.UPDATES:
             self._count_for_ticket((request.view_args or {})["ticket_id"])
-        self.count(quota.name, quota.on(self._core.plan))
+        self.count(quota.name, quota.on(self._core.plan), minutes=quota.minutes)
 
     def _count_for_ticket(self, ticket_id: int) -> None:
         bucket = f"update:{ticket_id}:{g.user['id']}"
@@ -167,6 +167,14 @@ class Door:
             raise ZendeskError(429, body, text=text)
         headers = {"Retry-After": str(window.reset_seconds)}
         raise ZendeskError(429, body, headers=headers)
+
+
+def _signs_in() -> bool:
+    """Whether a token is shown: without one, and with any password, a caller is anonymous."""
+    given = request.authorization
+    if given is not None and given.type == "basic":
+        return (given.username or "").endswith("/token")
+    return "Authorization" in request.headers
 
 
 def _unknown() -> ZendeskError:

@@ -185,7 +185,10 @@ class Webhooks:
             raise invalid("name", "Name: cannot be blank")
         if not re.match(r"https?://", str(wanted.get("endpoint") or "")):
             raise invalid("endpoint", "Endpoint: is not a URL")
-        names = set(wanted.get("subscriptions") or [])
+        names = _names(wanted.get("subscriptions"))
+        _check_headers(wanted)
+        if names and TRIGGERED not in names and wanted.get("http_method", "POST") != "POST":
+            raise invalid("http_method", "Http method: must be POST for event subscriptions")
         unknown = names - {PREFIX + name for name in EVENT_NAMES} - {TRIGGERED}
         foreign = {name for name in unknown if not name.startswith(("zen:event-type:",))}
         if foreign or (TRIGGERED in names and len(names) > 1):
@@ -195,6 +198,28 @@ class Webhooks:
         self._state.put(Row(kind="webhook", id=hook["id"], doc=hook))
         self._hooks[hook["id"]] = hook
         return hook
+
+
+def _names(wanted: Any) -> set[str]:
+    names = wanted or []
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        raise invalid("subscriptions", "Subscriptions: a list of names is needed")
+    return set(names)
+
+
+def _is_header(pair: tuple[Any, Any]) -> bool:
+    texts = all(isinstance(one, str) for one in pair)
+    return texts and all(one.isascii() and one.isprintable() for one in pair)
+
+
+def _check_headers(wanted: Mapping[str, Any]) -> None:
+    headers = wanted.get("custom_headers") or {}
+    if not isinstance(headers, Mapping) or not all(map(_is_header, headers.items())):
+        raise invalid("custom_headers", "Custom headers: are invalid")
+    authentication = wanted.get("authentication") or {"type": "none"}
+    usable = isinstance(authentication, Mapping) and "type" in authentication
+    if not usable or not isinstance(authentication.get("data") or {}, Mapping):
+        raise invalid("authentication", "Authentication: is invalid")
 
 
 def shown(hook: Doc) -> Doc:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from sandbox.bodies import object_id
 from sandbox.zendesk.switches import Switches
 
 _DELAYS = (1 / 60, 5 / 60, 30 / 60, 1.0, 1.0)  # minutes
@@ -63,10 +64,10 @@ class ZendeskManners:
         return self._as_asked(last["retry_after"], minute) if status in (429, 503) else None
 
     def _as_asked(self, retry_after: str | None, minute: float) -> float | None:
-        if retry_after is None or not retry_after.isdigit():
+        seconds = object_id(retry_after)
+        if seconds is None or seconds >= _LONGEST_WAIT:
             return None
-        seconds = int(retry_after)
-        return seconds * minute / 60 if seconds < _LONGEST_WAIT else None
+        return seconds * minute / 60
 
 
 def _delay(attempts: int, most: int) -> float:

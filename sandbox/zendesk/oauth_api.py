@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, jsonify, redirect, request
 from sandbox.zendesk import oauth
 from sandbox.zendesk.account import Account
 from sandbox.zendesk.errors import ZendeskError, not_found
-from sandbox.zendesk.wire import base_url
+from sandbox.zendesk.wire import base_url, json_body_if_any
 
 CONSENT = "/oauth/authorizations/new"
 TOKENS = "/oauth/tokens"
@@ -65,9 +65,7 @@ class OAuthApi:
 
     def issue_token(self) -> Response:
         """Tokens for client credentials, for a code, or for a refresh token."""
-        wanted = request.get_json(silent=True) or request.form
-        if not hasattr(wanted, "get"):
-            wanted = {}
+        wanted = json_body_if_any() or request.form
         user = self._account.people.api_user["id"]
         answer = self._account.oauth.issue(wanted, user_id=user, ceiling=self._ceiling)
         return jsonify(answer)

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sandbox.bodies import object_id
 from sandbox.clock import parse_instant
 from sandbox.state import Doc
-from sandbox.zendesk.changes import NewComment, Update
+from sandbox.zendesk.changes import NewComment, Update, tag_words
 from sandbox.zendesk.errors import ZendeskError, bad_request, invalid, update_conflict
 from sandbox.zendesk.people import People
 
@@ -47,14 +48,19 @@ def read_update(
         values["subject"] = body["raw_subject"]
     if "assignee_email" in body:
         values["assignee_id"] = _assignee(str(body["assignee_email"]), people)
+    requester = values.get("requester_id")
+    if requester is None:
+        values.pop("requester_id", None)
+    elif object_id(requester) not in people.users:
+        raise invalid("requester", "Requester: is invalid", error="InvalidValue")
     return Update(
         values=values,
         tags=body.get("tags"),
-        add_tags=body.get("additional_tags") or () if tag_lists else (),
-        remove_tags=body.get("remove_tags") or () if tag_lists else (),
+        add_tags=tag_words(body.get("additional_tags") or ()) if tag_lists else (),
+        remove_tags=tag_words(body.get("remove_tags") or ()) if tag_lists else (),
         custom=_custom(body.get("custom_fields", body.get("fields"))),
         comment=_comment(body.get("comment"), author=author, people=people),
-        metadata=body.get("metadata") or {},
+        metadata=_metadata(body.get("metadata")),
     )
 
 
@@ -70,6 +76,12 @@ def check_stamp(body: Mapping[str, Any], updated_at: str) -> None:
         raise invalid("updated_stamp", str(error)) from error
     if stamp != parse_instant(updated_at):
         raise update_conflict()
+
+
+def _metadata(wanted: Any) -> Doc:
+    if wanted is not None and not isinstance(wanted, dict):
+        raise bad_request("InvalidValue", "metadata: an object is needed")
+    return wanted or {}
 
 
 def _custom(wanted: Any) -> dict[int, Any]:
@@ -92,16 +104,18 @@ def _comment(wanted: Any, *, author: Doc, people: People) -> NewComment | None:
         return None
     if isinstance(wanted, str):
         wanted = {"body": wanted}
+    if not isinstance(wanted, Mapping):
+        raise invalid("comment", "Comment: is invalid")
     body = str(wanted.get("body") or wanted.get("html_body") or "")
     if not body:
         return None
-    author_id = int(wanted.get("author_id") or author["id"])
-    if author_id not in people.users:
+    author_id = object_id(wanted.get("author_id") or author["id"])
+    if author_id is None or author_id not in people.users:
         raise invalid("author_id", "Author: is invalid")
     by_agent = people.is_agent(author_id)
     return NewComment(
         body=body,
-        html_body=wanted.get("html_body"),
+        html_body=str(wanted["html_body"]) if wanted.get("html_body") else None,
         public=bool(wanted.get("public", True)) or not by_agent,
         author_id=author_id,
         by_agent=by_agent,

@@ -93,6 +93,10 @@ class People:
             address = _address(name, None).replace("@customers.test", "@sandbox.test")
             return known or self.ensure_user(name, email=address, role="agent")
 
+    def has_organization(self, name: str) -> bool:
+        """Whether there is an organization with a name."""
+        return name in self._by_name
+
     def ensure_organization(self, name: str, domains: tuple[str, ...] = ()) -> Doc:
         """The organization with a name, created when missing."""
         with self._lock:

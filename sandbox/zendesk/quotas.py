@@ -23,11 +23,12 @@ _FIELD = "/api/v2/ticket_fields/<int:field_id>"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quota:
-    """A limit per minute; `by_plan` holds what differs on some plans."""
+    """A limit within `minutes`; `by_plan` holds what differs on some plans."""
 
     name: str
     limit: int
     by_plan: Mapping[str, int] | None = None
+    minutes: int = 1
 
     def on(self, plan: str) -> int:
         """The limit on a plan."""
@@ -38,6 +39,7 @@ UPDATE_QUOTA = Quota(
     name=UPDATES, limit=100, by_plan={"sandbox": 20, "trial": 20, "high-volume": 300}
 )
 _EXPORT_QUOTA = Quota(name=EXPORTS, limit=10, by_plan={"high-volume": 30})
+_SAMPLE_QUOTA = Quota(name="incremental-sample", limit=10, minutes=20)
 _SEARCH_QUOTA = Quota(name="search-index", limit=2500)
 _QUOTAS: Mapping[tuple[str, str], Quota] = {
     ("PUT", _ONE): UPDATE_QUOTA,
@@ -49,6 +51,7 @@ _QUOTAS: Mapping[tuple[str, str], Quota] = {
     ("GET", "/api/v2/deleted_tickets"): Quota(name="deleted-tickets-index", limit=10),
     ("GET", "/api/v2/search"): _SEARCH_QUOTA,
     ("GET", "/api/v2/search/count"): _SEARCH_QUOTA,
+    ("GET", "/api/v2/search/export"): Quota(name="search-export", limit=100),
     ("GET", "/api/v2/tags"): Quota(
         name="tags-index", limit=2000, by_plan={"sandbox": 100, "trial": 100}
     ),
@@ -67,7 +70,7 @@ _QUOTAS: Mapping[tuple[str, str], Quota] = {
 def quota_of(method: str, rule: str) -> Quota | None:
     """The limit of an endpoint, apart from the account's."""
     if method == "GET" and rule.startswith("/api/v2/incremental/"):
-        return _EXPORT_QUOTA
+        return _SAMPLE_QUOTA if rule.endswith("/sample") else _EXPORT_QUOTA
     return _QUOTAS.get((method, rule))
 
 

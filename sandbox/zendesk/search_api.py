@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -10,11 +9,13 @@ from sandbox.clock import iso
 from sandbox.state import Doc
 from sandbox.zendesk.account import Account
 from sandbox.zendesk.changes import STATUSES
-from sandbox.zendesk.errors import bad_request
-from sandbox.zendesk.searching import MOST_RESULTS, Query, Search, too_deep
-from sandbox.zendesk.wire import included, shown_tickets, sideloads
+from sandbox.zendesk.errors import bad_page, bad_request
+from sandbox.zendesk.render import by_cursor, read_mark, write_mark
+from sandbox.zendesk.searching import MOST_RESULTS, Query, Search, invalid_search, too_deep
+from sandbox.zendesk.wire import included, page_link, shown_tickets, sideloads
 
 _SURE = 100_000
+_MOST_EXPORTED = 1000
 
 
 class SearchApi:
@@ -28,6 +29,7 @@ class SearchApi:
         """Add the calls to the API."""
         routes: tuple[tuple[str, Any], ...] = (
             ("/api/v2/search", self.search),
+            ("/api/v2/search/export", self.export),
             ("/api/v2/search/count", self.count),
             ("/api/v2/tickets/count", self.count_tickets),
         )
@@ -54,6 +56,23 @@ class SearchApi:
             {"results": results, **beside, "facets": None, **links, "count": found.count}
         )
 
+    def export(self) -> Response:
+        """All tickets that match `query`, by cursor, the oldest first."""
+        if request.args.get("filter[type]") != "ticket":
+            raise invalid_search("filter[type] is needed, and only tickets can be searched here")
+        size = max(1, min(_MOST_EXPORTED, request.args.get("page[size]", 100, type=int)))
+        try:
+            start, _ = read_mark(request.args.get("page[after]"))
+        except ValueError as error:
+            raise bad_page("InvalidPaginationParameter", str(error)) from error
+        found = self._search.find(self._query("created_at", "asc"), start + size)
+        page = found.tickets[start : start + size]
+        shown = shown_tickets(self._account, page, included())
+        mark = write_mark(start + len(page), 0) if page else None
+        rest = by_cursor(page_link, size, mark, more=start + size < found.count)
+        results = [{**doc, "result_type": "ticket"} for doc in shown]
+        return jsonify({"results": results, "facets": None, **rest})
+
     def count(self) -> Response:
         """How many tickets match `query`."""
         return jsonify({"count": self._search.count(self._query())})
@@ -66,7 +85,7 @@ class SearchApi:
         counted = clock.now() - (timedelta(hours=1) if total > _SURE else timedelta())
         return jsonify({"count": {"value": total, "refreshed_at": iso(counted)}})
 
-    def _query(self) -> Query:
+    def _query(self, sort_by: str | None = None, sort_order: str | None = None) -> Query:
         text = request.args.get("query", "")
         if not text.strip():
             raise bad_request("invalid", "query is required")
@@ -74,11 +93,10 @@ class SearchApi:
             text,
             now=self._account.core.clock.now(),
             lag=self._account.book.switches.search_lag_seconds,
-            sort_by=request.args.get("sort_by"),
-            sort_order=request.args.get("sort_order"),
+            sort_by=sort_by or request.args.get("sort_by"),
+            sort_order=sort_order or request.args.get("sort_order"),
         )
 
 
 def _link(number: int, size: int) -> str:
-    asked = {**request.args.to_dict(), "page": number, "per_page": size}
-    return f"{request.base_url}?{urlencode(asked)}"
+    return page_link({"page": number, "per_page": size})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from sandbox.bodies import object_id
 from sandbox.clock import epoch, iso, parse_instant
 from sandbox.state import Doc, State
 from sandbox.zendesk.changes import PRIORITIES, STATUSES, TYPES
@@ -18,7 +19,7 @@ MOST_RESULTS = 1000
 _BATCH = 1000
 _FEW = 5000
 _TERM = re.compile(r"(-?)([a-z_0-9]+)(<=|>=|[:<>])(.*)", re.IGNORECASE | re.DOTALL)
-_SPAN = re.compile(r"(\d+)(minutes?|hours?|days?|weeks?|months?|years?)")
+_SPAN = re.compile(r"(\d{1,9})(minutes?|hours?|days?|weeks?|months?|years?)")
 _SPAN_SECONDS = {
     "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "month": 2_592_000,
     "year": 31_536_000,
@@ -268,7 +269,7 @@ class _Reader:
         if value.lower() == "none":
             return lambda ticket: ticket[name] is None
         user = self._people.by_email(value)
-        wanted = user["id"] if user else int(value) if value.isdigit() else -1
+        wanted = user["id"] if user else object_id(value) or -1
         return lambda ticket: ticket[name] == wanted
 
     def _organization(self, value: str) -> Test:

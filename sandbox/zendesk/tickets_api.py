@@ -20,6 +20,7 @@ from sandbox.zendesk.wire import (
     ids_asked,
     included,
     json_body,
+    json_body_if_any,
     paged,
     shown_tickets,
     sideloads,
@@ -104,7 +105,7 @@ class TicketsApi:
             else:
                 hit = True
         doc = self._shown([self._account.writer.require(known["ticket_id"])])[0]
-        headers = {"Location": doc["url"]}
+        headers = {"Location": doc["url"], **_warning(body)}
         if key is not None:
             headers["x-idempotency-lookup"] = "hit" if hit else "miss"
         return jsonify({"ticket": doc, "audit": known["audit"]}), 201, headers
@@ -145,11 +146,7 @@ class TicketsApi:
         body = envelope(json_body(), "ticket")
         written = self._account.update(ticket_id, body, author=signed_in(), channel="api")
         answer = jsonify({"ticket": self._shown([written.ticket])[0], "audit": written.audit})
-        dropped = restricted_keys(body)
-        if dropped:
-            answer.headers["X-Zendesk-API-Warn"] = (
-                f"Removed restricted keys {dropped} from parameters according to whitelist"
-            )
+        answer.headers.update(_warning(body))
         return answer
 
     def delete(self, ticket_id: int) -> tuple[str, int]:
@@ -194,7 +191,7 @@ class TicketsApi:
         return (jsonify({"tags": left}) if status == 200 else ""), status
 
     def _set_tags(self, ticket_id: int, how: str) -> list[str]:
-        body = request.get_json(silent=True) or {}
+        body = json_body_if_any()
         tags = body.get("tags") or request.args.get("tags", "").split(",")
         account, user = self._account, signed_in()
         with self._state.writing():
@@ -245,6 +242,14 @@ class TicketsApi:
 
     def _shown(self, tickets: list[Doc]) -> list[Doc]:
         return shown_tickets(self._account, tickets, included())
+
+
+def _warning(body: Doc) -> dict[str, str]:
+    """The header that tells which keys were dropped."""
+    dropped = restricted_keys(body)
+    # keys are anything, headers are one line of ASCII
+    text = f"Removed restricted keys {dropped!a} from parameters according to whitelist"
+    return {"X-Zendesk-API-Warn": text[:2000]} if dropped else {}
 
 
 def _digest(body: Doc) -> str:

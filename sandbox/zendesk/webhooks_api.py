@@ -11,7 +11,7 @@ from sandbox.zendesk import hooks
 from sandbox.zendesk.account import Account
 from sandbox.zendesk.errors import bad_request, forbidden, not_found
 from sandbox.zendesk.parsing import envelope
-from sandbox.zendesk.wire import json_body, paged, signed_in
+from sandbox.zendesk.wire import json_body, json_body_if_any, paged, signed_in
 
 _MOST_ON_TRIAL = 10
 _LOGGED = 5000
@@ -65,7 +65,9 @@ class WebhooksApi:
         """
         known = request.args.get("webhook_id") or request.args.get("test_webhook_id")
         hook = self._hook(known) if known else None
-        asked = (request.get_json(silent=True) or {}).get("request") or {}
+        asked = json_body_if_any().get("request") or {}
+        if not isinstance(asked, dict):
+            raise bad_request("InvalidValue", "request: an object is needed")
         endpoint = asked.get("endpoint") or (hook["endpoint"] if hook else None)
         if not str(endpoint or "").startswith(("http://", "https://")):
             raise bad_request("InvalidValue", "request: an endpoint is needed")

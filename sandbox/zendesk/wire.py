@@ -1,10 +1,12 @@
 """How Zendesk's API reads requests: paging, lists of ids, bodies, and what is sideloaded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import g, request
 
+from sandbox.bodies import strict_json
 from sandbox.clock import epoch
 from sandbox.state import Doc, Key, State
 from sandbox.zendesk.account import Account
@@ -12,13 +14,14 @@ from sandbox.zendesk.audits import authors_of
 from sandbox.zendesk.errors import ZendeskError, bad_page, bad_request
 from sandbox.zendesk.metrics import metric_row
 from sandbox.zendesk.native import policy_metrics
-from sandbox.zendesk.people import GROUP_ID, custom_statuses
+from sandbox.zendesk.people import custom_statuses
 from sandbox.zendesk.render import (
     by_cursor,
     cursor_page,
     numbered,
     offset_page,
     read_mark,
+    shown_group,
     shown_organization,
     shown_ticket,
     shown_user,
@@ -26,10 +29,6 @@ from sandbox.zendesk.render import (
 )
 
 _MOST = 100
-GROUP: Doc = {
-    "id": GROUP_ID, "name": "Support", "description": "", "default": True, "is_public": True,
-    "deleted": False, "created_at": "2026-01-05T09:00:00Z", "updated_at": "2026-01-05T09:00:00Z",
-}  # fmt: skip
 
 
 def base_url() -> str:
@@ -48,10 +47,32 @@ def json_body() -> Doc:
         raise ZendeskError(
             415, {"error": "UnsupportedMediaType", "description": "Use application/json"}
         )
-    body = request.get_json(silent=True)
+    return _object()
+
+
+def json_body_if_any() -> Doc:
+    """The request's JSON object, which may be left out.
+
+    Raises ZendeskError 400 for one that cannot be read.
+    """
+    return _object() if request.is_json and request.get_data() else {}
+
+
+def _object() -> Doc:
+    try:
+        body = strict_json(request.get_data())
+    except ValueError as error:
+        text = "Server could not parse JSON"
+        raise ZendeskError(400, {"error": "Unparseable", "description": text}) from error
     if not isinstance(body, dict):
         raise bad_request("Unparseable", "The request body is no JSON object")
     return body
+
+
+def page_link(changes: Mapping[str, Any]) -> str:
+    """The address that was asked for, with other values of some parameters."""
+    kept = [pair for pair in request.args.items(multi=True) if pair[0] not in changes]
+    return f"{request.base_url}?{urlencode([*kept, *changes.items()])}"
 
 
 def ids_asked(name: str = "ids", *, most: int = _MOST) -> list[int]:
@@ -75,18 +96,18 @@ def included() -> set[str]:
 
 def paged(name: str, docs: Sequence[Doc]) -> tuple[list[Doc], Doc]:
     """One page of a list as asked for, by cursor or by number, and what stands beside it."""
-    url, size = request.base_url, request.args.get("page[size]")
+    size = request.args.get("page[size]")
     try:
         if size is not None:
             after = request.args.get("page[after]")
-            page, rest = cursor_page(docs, size=_size(size), after=after, url=url)
+            page, rest = cursor_page(docs, size=_size(size), after=after, link=page_link)
         else:
             number = int(request.args.get("page", 1))
             page, rest = offset_page(
                 docs,
                 page=_depth(number),
                 per_page=_size(request.args.get("per_page", 100)),
-                url=url,
+                link=page_link,
             )
     except ValueError as error:
         raise bad_page("InvalidPaginationParameter", f"{name}: {error}") from error
@@ -100,20 +121,20 @@ def whole(docs: Sequence[Doc]) -> Doc:
 
 def stored_page(state: State, kind: str) -> tuple[list[Doc], Doc]:
     """One page of stored objects in the order of their creation, without reading all of them."""
-    url, size = request.base_url, request.args.get("page[size]")
+    size = request.args.get("page[size]")
     try:
         if size is not None:
-            return _stored_by_cursor(state, kind, _size(size), url)
+            return _stored_by_cursor(state, kind, _size(size))
         number = _depth(int(request.args.get("page", 1)))
         per_page = _size(request.args.get("per_page", 100))
     except ValueError as error:
         raise bad_page("InvalidPaginationParameter", str(error)) from error
     offset = (number - 1) * per_page
     docs = state.page(kind, sort="created", limit=per_page + 1, offset=offset)
-    return docs[:per_page], numbered(url, number, per_page, more=len(docs) > per_page)
+    return docs[:per_page], numbered(page_link, number, per_page, more=len(docs) > per_page)
 
 
-def _stored_by_cursor(state: State, kind: str, size: int, url: str) -> tuple[list[Doc], Doc]:
+def _stored_by_cursor(state: State, kind: str, size: int) -> tuple[list[Doc], Doc]:
     # The mark is the second in which the last object was created, and how many of that second
     # were shown: an offset alone would read everything before it.
     second, shown = read_mark(request.args.get("page[after]"))
@@ -124,7 +145,7 @@ def _stored_by_cursor(state: State, kind: str, size: int, url: str) -> tuple[lis
         last = epoch(page[-1]["created_at"])
         same = sum(1 for doc in page if epoch(doc["created_at"]) == last)
         mark = write_mark(last, same + (shown if last == second else 0))
-    return page, by_cursor(url, size, mark, more=len(docs) > size)
+    return page, by_cursor(page_link, size, mark, more=len(docs) > size)
 
 
 def _size(value: Any) -> int:
@@ -178,7 +199,7 @@ def sideloads(account: Account, tickets: Sequence[Doc], wanted: set[str]) -> Doc
     if "metric_sets" in wanted:
         beside["metric_sets"] = [metric_row(ticket, base) for ticket in tickets]
     if "groups" in wanted:
-        beside["groups"] = [GROUP]
+        beside["groups"] = [shown_group(base)]
     if "ticket_forms" in wanted:
         beside["ticket_forms"] = [account.form.shown(base)]
     if "custom_statuses" in wanted and account.book.switches.custom_statuses:

@@ -432,8 +432,8 @@ def test_user_support_costs_nothing_more_without_a_contract_that_needs_it(contra
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("infocyte", Wants(organizations=True)),
-        ("jivrus", Wants(own_dues=True)),
+        ("infocyte", Wants(organizations=True, description=True)),
+        ("jivrus", Wants(own_dues=True, description=True)),
         ("workeasy", Wants(calls=True)),
     ],
 )
