@@ -290,10 +290,6 @@ class Sync:
         """Have a page read again: the account could not be used, and tickets may have changed."""
         self._account.pages.pop(opened.feed, None)
 
-    def is_due(self) -> bool:
-        """Whether a feed has something to be read now."""
-        return bool(self._due())
-
     def done(self, opened: Open) -> None:
         """All tickets of a page are done: what comes next begins behind it."""
         self._account.pages.pop(opened.feed, None)
@@ -406,8 +402,8 @@ class Sync:
         if row.feed == FULL and row.figures.phase == EVENTS:
             self._read_events(row)
             return None
-        page = self._helpdesk.changes(row.cursor, row.since)
         read_at = self._holding.monotonic()
+        page = self._helpdesk.changes(row.cursor, row.since)
         return Open(row=row, page=page, rest=deque(page.readings), read_at=read_at)
 
     def _plan(self, row: Row) -> None:

@@ -329,7 +329,7 @@ def progress(**given: Any) -> Progress:
     found: dict[str, Any] = {
         "feed": FULL, "since": 0.0, "position": None, "paused": False, "ended": False, "pages": 0,
         "tickets": 0, "changed": 0, "written": 0, "missed": 0, "total": None, "phase": "tickets",
-        "last_error": None, "backlog": 0,
+        "last_error": None, "waits": False, "backlog": 0,
     }  # fmt: skip
     return Progress(**(found | given))
 
@@ -369,7 +369,8 @@ def test_it_says_why_it_does_not_move() -> None:
     assert share == waits + "our share of the rate limit is used up"
     error = _note(progress(), usable(held_until=until, last_error="502"))
     assert error == waits + "502"
-    assert _note(progress(last_error="429"), usable()) == "waiting: 429"
+    assert _note(progress(last_error="429", waits=True), usable()) == "waiting: 429"
+    assert _note(progress(last_error="429"), usable()) == "0 changed, 0 written"
     past = _note(progress(phase="events", pages=3), usable())
     assert past == "reading the past of open tickets, 3 pages"
 
