@@ -22,7 +22,7 @@ from connector.helpdesks import available, open_helpdesk, wants_of
 from connector.helpdesks.base import Helpdesk, Hint
 from connector.http import Budget, Poster, Vault
 from connector.runners.embedded import Worker
-from connector.settings import MINUTE, AccountSettings, Settings, load_accounts
+from connector.settings import AccountSettings, Settings, load_accounts
 from connector.store.budget import StoredBudget
 from connector.store.database import Database
 from connector.store.documents import Contract, Source, find_contracts, find_policy, text_of
@@ -63,26 +63,18 @@ def create_app(settings: Settings) -> Flask:
     doors = {name: one.account.helpdesk for name, one in served.items()}
     app.register_blueprint(receiver.blueprint(doors, accept, settings.webhook_max_bytes))
     app.register_blueprint(health.blueprint(database))
-    shown = _shown(settings, served)
-    app.register_blueprint(metrics.blueprint(database, shown))
-    app.register_blueprint(status.blueprint(database, shown))
-    return app
-
-
-def _shown(settings: Settings, served: Mapping[str, "Opened"]) -> list[Served]:
-    """The accounts as the status page and the metrics name them."""
-    minutes = {
-        name: one.limits.minute_seconds for name, one in load_accounts(settings.config).items()
-    }
-    return [
+    shown = [
         Served(
             name=name,
             kind=one.account.kind,
             mode=one.account.mode,
-            minute_seconds=minutes.get(name, MINUTE),
+            minute_seconds=one.minute_seconds,
         )
         for name, one in served.items()
     ]
+    app.register_blueprint(metrics.blueprint(database, shown))
+    app.register_blueprint(status.blueprint(database, shown))
+    return app
 
 
 class _Ourselves:
@@ -150,6 +142,8 @@ class Opened:
     choices: tuple[Choice, ...]
     #: who is told of its escalations; None: nobody
     receiver: Receiver | None
+    #: length of a minute of its rate limits, in seconds
+    minute_seconds: float
     #: its helpdesk, opened so that it reads what these policies need beyond the ticket
     connect: Callable[[Sequence[Assignment]], Helpdesk]
 
@@ -241,7 +235,13 @@ def open_account(
         sync_seconds=account.sync.every_seconds,
     )
     refuse_inherited(wired)
-    return Opened(account=wired, choices=choices, receiver=_receiver(account), connect=connect)
+    return Opened(
+        account=wired,
+        choices=choices,
+        receiver=_receiver(account),
+        minute_seconds=account.limits.minute_seconds,
+        connect=connect,
+    )
 
 
 def _shared(

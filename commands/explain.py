@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from app import open_one
+from app import account_named, open_one
 from commands.options import CONFIG, DATA_DIR, process_settings
 from connector.engine.explaining import explain_ticket
 from connector.engine.policies import as_recorded
@@ -26,12 +26,13 @@ def explain(
 ) -> None:
     """Look at TICKET of ACCOUNT now, and say how each of its dates comes about.
 
-    Nothing is written, neither to the helpdesk nor to the database.
+    Nothing is written to the helpdesk and no answer is stored; its calls count in the rate budget.
     """
     settings = process_settings(data_dir=data_dir, config=config)
-    opened = open_one(settings, account)
+    account_named(settings, account)  # a name that is wrong makes no database
     database = Database(settings.database)
     upgrade(database)
+    opened = open_one(settings, account, database)
     served = opened.serving(as_recorded(database, opened.account, opened.choices))
     found = explain_ticket(database, served, ticket)
     if as_json_text:

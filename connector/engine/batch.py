@@ -222,7 +222,7 @@ class Batch:
         if reading is None or (one.claim.was_over and reading.ticket.status in DONE):
             return False
         memory = memories[one.claim.ticket_id]
-        tells = self._helpdesk.capabilities.event_export  # it keeps the changes of a ticket
+        tells = self._helpdesk.capabilities.keeps_changes
         return needs_history(
             memory.past,
             reading,

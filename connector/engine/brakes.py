@@ -154,20 +154,11 @@ def _contest(conn: Connection, account: str, names: Iterable[str]) -> frozenset[
 
 
 def contested(conn: Connection, account: str) -> frozenset[str]:
-    """The fields that are written nowhere at the moment; those whose hour is over are freed."""
+    """The fields that are written nowhere at the moment: those whose hour is not over."""
     where = account_table.c.name == account
     held = conn.scalar(select(account_table.c.contested).where(where)) or {}
     at = now(conn)
     return frozenset(name for name, since in held.items() if at - since < CONTESTED_SECONDS)
-
-
-def free(conn: Connection, account: str) -> None:
-    """Forget what was contested long enough ago."""
-    where = account_table.c.name == account
-    held = conn.scalar(select(account_table.c.contested).where(where)) or {}
-    kept = {name: held[name] for name in contested(conn, account)}
-    if kept != held:
-        conn.execute(update(account_table).where(where).values(contested=kept or None))
 
 
 def oscillates(conn: Connection, account: str, ticket_id: str) -> bool:

@@ -26,6 +26,8 @@ class Capabilities:
     delivery_ids: bool
     #: the past of many tickets can be read at once, see `Helpdesk.events`
     event_export: bool = False
+    #: it keeps the changes of a ticket, so that `Helpdesk.history` tells them
+    keeps_changes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -92,3 +92,12 @@ def test_an_account_that_there_is_not_is_named(office: Office) -> None:
     where = ["--data-dir", str(office.folder), "--config", str(office.settings.config)]
     ran = CliRunner().invoke(deskclock, ["explain", "acne", "1", *where])
     assert (ran.exit_code, "known: acme" in ran.stderr) == (1, True)
+
+
+def test_its_calls_count_in_the_budget_that_the_worker_shares(office: Office) -> None:
+    assert office.explain().exit_code == 0
+    database = Database(office.settings.database)
+    with database.read() as conn:
+        used = {row.bucket: row.used for row in conn.execute(select(tables.budget))}
+    database.dispose()
+    assert used["account"] >= 2  # the ticket fields and the ticket

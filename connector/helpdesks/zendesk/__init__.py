@@ -63,6 +63,7 @@ class Zendesk:
         tag_verbs=True,
         delivery_ids=True,
         event_export=True,
+        keeps_changes=True,
     )
 
     def __init__(
