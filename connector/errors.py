@@ -1,6 +1,39 @@
 """The connector's errors. Each says whether trying again can help, and when."""
 
+import re
+import traceback
 from typing import ClassVar
+
+LEFT_OUT = "«…»"
+SHOWN_FRAMES = 4  # of a traceback
+_QUOTED = re.compile("«[^»]*»?")  # one that was cut has no end
+
+
+def quoted(words: str) -> str:
+    """What a helpdesk says in an answer, marked as such: it may hold what a customer wrote.
+
+    People who look after one ticket shall read it; logs leave it out.
+    """
+    return f"«{words.replace('«', '').replace('»', '')}»" if words else ""
+
+
+def unquoted(text: str) -> str:
+    """A text without what was `quoted` in it."""
+    return _QUOTED.sub(LEFT_OUT, text)
+
+
+def loggable(error: BaseException) -> str:
+    """An error as it may stand in a log: without a helpdesk's words.
+
+    What the message of an error says that is none of ours, nobody knows: only its kind and its
+    place are given.
+    """
+    kind = type(error).__name__
+    if isinstance(error, ConnectorError):
+        return f"{kind}: {unquoted(str(error))}"
+    frames = traceback.extract_tb(error.__traceback__)[-SHOWN_FRAMES:]
+    places = [f"{one.filename}:{one.lineno} {one.name}" for one in reversed(frames)]
+    return " < ".join([kind, *places])
 
 
 class ConnectorError(Exception):

@@ -24,6 +24,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from connector import telemetry, tracing
 from connector.errors import (
     BudgetSpent,
     ConnectorError,
@@ -266,7 +267,8 @@ class Session:
     A call raises `HelpdeskUnreachable`, `RateLimited`, `SignInRefused`, `StoreError` (nothing was
     sent) and, for a write, `OutcomeUnknown`; everything else comes back as an `Answer`. With a
     `budget` no call is made that it does not allow. `classify` names a refusal from its body, or
-    leaves it with None; it is asked about every answer of 3xx and 4xx but 408 and 429.
+    leaves it with None; it is asked about every answer of 3xx and 4xx but 408 and 429. `account`
+    is the name under which its calls are counted.
     """
 
     def __init__(
@@ -279,6 +281,7 @@ class Session:
         classify: Callable[[Answer], ConnectorError | None] | None = None,
         default_retry_after: float = 10.0,
         sleep: Callable[[float], None] = time.sleep,
+        account: str = "",
     ) -> None:
         self.base_url = base_url.rstrip("/")
         #: (method, path without ids, status; 0 without an answer) -> number of requests
@@ -292,6 +295,7 @@ class Session:
         self._named: dict[tuple[str, str], frozenset[str]] = {}
         self._default_retry_after = default_retry_after
         self._sleep = sleep
+        self._account = account
         self._lock = threading.Lock()
         self._clock: deque[tuple[datetime, float]] = deque(maxlen=MAX_CLOCK_SAMPLES)
         self._http = _new_http()
@@ -327,6 +331,7 @@ class Session:
             wait=_wait,
             stop=lambda state: _enough(state, patience),
             sleep=self._sleep,
+            before_sleep=lambda _: telemetry.repeated(self._account, str(call)),
             reraise=True,
         )
         try:
@@ -353,10 +358,11 @@ class Session:
     def _send(self, call: _Call, patience: _Patience, authorization: str | None) -> Answer:
         charges = self._charges(call)
         self._admit(charges, patience)
-        status = 0
+        status, begun = 0, time.monotonic()
         headers: Mapping[str, str] = {}
         try:
             with (
+                tracing.span(str(call), "client", account=self._account) as span,
                 _time_limit(TOTAL_TIMEOUT),
                 self._http.request(
                     call.method,
@@ -370,6 +376,7 @@ class Session:
                 ) as response,
             ):
                 status = response.status_code
+                span.set_attribute("http.response.status_code", status)
                 self._note_clock(response)
                 hide = _secrets(call, authorization)
                 if status == 429:
@@ -382,6 +389,7 @@ class Session:
         finally:
             with self._lock:
                 self.calls[call.method, call.template, status] += 1
+            telemetry.called(self._account, str(call), status, time.monotonic() - begun)
             if status != 429:
                 self._learn(call, charges, headers)
 

@@ -34,6 +34,7 @@ from mappings.document.reading import (
     validate,
 )
 from mappings.document.zones import zone_named
+from mappings.policy import Metric
 from mappings.severity import SEVERITY
 
 ACCOUNT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -73,16 +74,34 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
     #: what the vendors call; empty: the host and port above
     public_url: str = ""
-    #: threads of the web process
+    #: processes that receive webhooks side by side on the port; on SQLite one is enough
+    web_processes: Annotated[int, Field(ge=1, le=64)] = 1
+    #: threads of each web process
     web_threads: Annotated[int, Field(ge=1, le=256)] = 16
     #: the largest body that a webhook may have, in bytes
     webhook_max_bytes: Annotated[int, Field(ge=1024)] = 1_048_576
     #: accounts that one worker drains at the same time
     worker_threads: Annotated[int, Field(ge=1, le=64)] = 4
+    #: broker of a fleet of workers, redis:// or amqp://; empty: workers find their work themselves
+    broker_url: Annotated[str, Field(repr=False)] = ""
     #: pause between two looks for due tickets, in seconds
     poll_seconds: Annotated[float, Field(gt=0, le=10)] = 0.05
     #: how often an idle account's clock is compared with ours, in seconds
     clock_check_seconds: Annotated[float, Field(ge=0.5)] = 60.0
+    #: port on which a worker shows its figures and whether it is ready; empty: none
+    worker_metrics_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    #: interface of that port
+    worker_metrics_host: str = "127.0.0.1"
+    #: days for which ids of deliveries are kept, so that a repeated one is known; 0: for ever
+    keep_deliveries_days: Annotated[int, Field(ge=0, le=36_500)] = 14
+    #: days for which what webhooks said of a ticket waits for its look; 0: for ever
+    keep_observations_days: Annotated[int, Field(ge=0, le=36_500)] = 14
+    #: days for which messages and notes are kept once they are done with; 0: for ever
+    keep_notices_days: Annotated[int, Field(ge=0, le=36_500)] = 90
+    #: days for which the evidence is kept; 0: for ever
+    keep_evidence_days: Annotated[int, Field(ge=0, le=36_500)] = 400
+    #: days for which tickets are kept that are over, since the last look; 0: for ever
+    keep_tickets_days: Annotated[int, Field(ge=0, le=36_500)] = 400
     #: form of the log lines: console or json
     log_format: Literal["console", "json"] = "console"
     #: the least grave lines that are shown: debug, info, warning or error
@@ -94,6 +113,16 @@ class Settings(BaseSettings):
         if "?" in str(value):
             raise ValueError("a path with '?' cannot stand in a database address; choose another")
         return value.expanduser()
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_broker(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "amqp://", "amqps://")):
+            raise ValueError(
+                "give the address of a Redis or a RabbitMQ, such as redis://host:6379/0 or "
+                "amqp://user:password@host:5672/deskclock"
+            )
+        return value
 
     @property
     def database(self) -> str:
@@ -265,6 +294,30 @@ class Following(Document):
 
     #: seconds between two looks at what changed
     every_seconds: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    #: hours after which an open ticket is looked at though nothing told of it; 0: never
+    reconcile_hours: Annotated[float, Field(ge=0, le=8_760)] = 24.0
+
+
+class Notes(Document):
+    """Of what a private note is written into the ticket; of nothing by default."""
+
+    #: that a target is at risk
+    at_risk: bool = False
+    #: that a target was missed
+    breached: bool = False
+    #: the metrics that are written about
+    metrics: Annotated[tuple[Metric, ...], Field(min_length=1)] = tuple(Metric)
+
+    @property
+    def wanted(self) -> frozenset[tuple[str, str]]:
+        """Each cause and metric of which a note is written."""
+        causes = {"at_risk": self.at_risk, "breached": self.breached}
+        return frozenset(
+            (cause, metric.value)
+            for cause, is_on in causes.items()
+            for metric in self.metrics
+            if is_on
+        )
 
 
 class AccountSettings(Document):
@@ -293,6 +346,8 @@ class AccountSettings(Document):
     closed_tags: bool = False
     limits: Limits = Limits()
     sync: Following = Following()
+    #: which private notes are written into tickets
+    notes: Notes = Notes()
     #: ids of users that are robots: their replies are no responses
     robots: tuple[str, ...] = ()
 

@@ -23,6 +23,7 @@ WAIT = 5  # seconds for a lock; longer, and a vendor's webhook call would time o
 _OLDEST_SQLITE = (3, 35, 0)  # the first with RETURNING
 _EXAMPLES = "such as sqlite:////var/lib/deskclock/deskclock.sqlite3 or postgresql://user@host/name"
 _READING = "deskclock_reading"
+_ONLY_READING = {_READING: True, "postgresql_readonly": True}
 
 
 class Database:
@@ -45,8 +46,19 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads; a write in it is an error. Raises `StoreError`."""
         with _refusals(), self._engine.connect() as conn:
-            conn = conn.execution_options(**{_READING: True, "postgresql_readonly": True})
+            conn = conn.execution_options(**_ONLY_READING)
             with conn.begin():
+                yield conn
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """As `read`, but for long: all statements see the same moment. Raises `StoreError`."""
+        with _refusals(), self._engine.connect() as conn:
+            if conn.dialect.name == "postgresql":
+                conn = conn.execution_options(isolation_level="REPEATABLE READ")
+            conn = conn.execution_options(**_ONLY_READING)
+            with conn.begin():
+                without_limits(conn)
                 yield conn
 
     @contextmanager
@@ -84,6 +96,13 @@ def now(conn: Connection) -> float:
     return float(conn.scalar(text("SELECT extract(epoch FROM clock_timestamp())")) or 0)
 
 
+def without_limits(conn: Connection) -> None:
+    """Let this transaction take as long as it needs (SQLite sets no limits anyway)."""
+    if conn.dialect.name == "postgresql":
+        for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
+            conn.execute(text(f"SET LOCAL {name} = 0"))
+
+
 def insert(conn: Connection, table: Table) -> sqlite.Insert:
     """An insert into `table` that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
     return inserts(conn.dialect.name)(table)
@@ -97,9 +116,13 @@ def inserts(dialect: str) -> Callable[[Table], sqlite.Insert]:
     return postgresql.insert  # type: ignore[return-value]
 
 
-def skip_locked(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """`query`, leaving out rows that another transaction holds (SQLite has one writer anyway)."""
-    return query.with_for_update(skip_locked=True)  # SQLAlchemy renders it on PostgreSQL only
+def skip_locked(query: Select[*tuple[Any, ...]], *tables: Table) -> Select[*tuple[Any, ...]]:
+    """`query`, leaving out rows that another transaction holds (SQLite has one writer anyway).
+
+    `tables`: those whose rows are held until the end of the transaction; none: all in the query.
+    """
+    # SQLAlchemy renders it on PostgreSQL only
+    return query.with_for_update(skip_locked=True, of=tables or None)
 
 
 def _parse(url: str) -> URL:
@@ -201,6 +224,9 @@ def _open_postgresql(connection: Any, _record: object) -> None:
     connection.execute(f"SET lock_timeout = '{WAIT}s'")
     connection.execute("SET statement_timeout = '30s'")
     connection.execute("SET idle_in_transaction_session_timeout = '60s'")
+    # by this name others see who we are and which tables we use
+    name = "concat_ws(' ', 'deskclock', current_schema())"
+    connection.execute(f"SELECT set_config('application_name', {name}, false)")
     connection.commit()
 
 

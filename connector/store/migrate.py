@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, text
 
 from connector.errors import StoreError
-from connector.store.database import Database
+from connector.store.database import Database, without_limits
 
 _SCRIPTS = Path(__file__).with_name("migrations")
 _WAIT = 300  # seconds that one process waits for the migrations of another
@@ -27,21 +27,37 @@ def upgrade(database: Database) -> None:
     """
     if is_current(database):
         return
-    with _alone(database), database.write() as conn:
+    with alone(database) as conn:
+        refuse_newer(conn, "the database")
+        migrate(conn, head())
+
+
+@contextmanager
+def alone(database: Database) -> Iterator[Connection]:
+    """A transaction that may change the tables, and the only one of all processes that does."""
+    with _file_lock(database), database.write() as conn:
+        without_limits(conn)
         if conn.dialect.name == "postgresql":
-            conn.execute(text("SET LOCAL lock_timeout = 0"))
-            conn.execute(text("SET LOCAL statement_timeout = 0"))
             conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        _refuse_newer(conn)
-        config = _config()
-        config.attributes["connection"] = conn
-        command.upgrade(config, "head")
+        yield conn
+
+
+def migrate(conn: Connection, to: str) -> None:
+    """Run the migrations up to a revision."""
+    config = _config()
+    config.attributes["connection"] = conn
+    command.upgrade(config, to)
 
 
 def is_current(database: Database) -> bool:
     """Whether the database has exactly the tables of this version. Raises `StoreError`."""
     with database.read() as conn:
-        return _revisions(conn) == {head()}
+        return revision(conn) == head()
+
+
+def revision(conn: Connection) -> str | None:
+    """The revision of the tables; None when there are none."""
+    return MigrationContext.configure(conn).get_current_revision()
 
 
 @cache
@@ -53,18 +69,15 @@ def head() -> str:
     return newest
 
 
-def _revisions(conn: Connection) -> set[str]:
-    return set(MigrationContext.configure(conn).get_current_heads())
-
-
-def _refuse_newer(conn: Connection) -> None:
+def refuse_newer(conn: Connection, what: str) -> None:
+    """Raise `StoreError` when a newer deskclock has made the tables of `what`."""
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    unknown = _revisions(conn) - known
-    if unknown:
+    found = revision(conn)
+    if found is not None and found not in known:
         raise StoreError(
-            f"the database is at revision {', '.join(sorted(unknown))}, which this deskclock does "
-            f"not know (it knows up to {head()}): a newer version has migrated it. Install that "
-            "version again, or restore a backup. Nothing was changed."
+            f"{what} is at revision {found}, which this deskclock does not know (it knows up to "
+            f"{head()}): a newer version has made it. Use that version, or a backup of this one in "
+            "an empty database. Nothing was changed."
         )
 
 
@@ -75,7 +88,7 @@ def _config() -> Config:
 
 
 @contextmanager
-def _alone(database: Database) -> Iterator[None]:
+def _file_lock(database: Database) -> Iterator[None]:
     """Keep other processes from migrating the same SQLite file; PostgreSQL has its own lock."""
     if database.path is None:
         yield

@@ -48,11 +48,12 @@ def refusal(error: SQLAlchemyError) -> StoreError | None:
     if not isinstance(error, DBAPIError) or error.orig is None:
         return None
     if isinstance(error.orig, sqlite3.Error):
-        return _of_sqlite(error.orig)
+        return of_sqlite(error.orig)
     return _of_postgresql(error, error.orig)
 
 
-def _of_sqlite(cause: sqlite3.Error) -> StoreError | None:
+def of_sqlite(cause: sqlite3.Error) -> StoreError | None:
+    """The refusal that SQLite itself gave; None when the statement or its values are to blame."""
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF  # the upper bits only refine it
     if str(cause).startswith("no such table"):
         return StoreError(f"the database refuses: {cause}; the migrations have not run")

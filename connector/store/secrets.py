@@ -1,68 +1,18 @@
 """The vault: secrets that a helpdesk gave us, encrypted, with a lease for whoever renews one."""
 
 import json
-import os
-import re
-import threading
 from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import InvalidToken
 from sqlalchemy import Connection, and_, or_, select, update
 
-from connector.errors import SettingsError, StoreError
+from connector.errors import SettingsError
 from connector.http import Secret
 from connector.store.database import Database, insert, now
+from connector.store.keys import VARIABLE, Keys
 from connector.store.tables import secret
-
-KEY_FILE = "secret.key"
-VARIABLE = "DESKCLOCK_SECRET_KEY"
-_NEW_KEY = "make one: openssl rand -base64 32 | tr '+/' '-_'"
-
-
-class Keys:
-    """The keys that encrypt: the first does, and each of them decrypts.
-
-    They come from the setting `secret_key`, or else from a file in the data directory, which is
-    made with a new key when a first secret is stored.
-    """
-
-    def __init__(self, given: str, data_dir: Path) -> None:
-        """`given` is one Fernet key or several, with commas between. Raises `SettingsError`."""
-        self._path = data_dir.absolute() / KEY_FILE
-        #: where the keys come from, for messages
-        self.origin = VARIABLE if given.strip() else str(self._path)
-        self._lock = threading.Lock()
-        self._cipher = _cipher(given, self.origin) if given.strip() else None
-
-    def cipher(self, *, make: bool = False) -> MultiFernet:
-        """What encrypts and decrypts; `make`: a missing key file is made.
-
-        Raises `SettingsError` for keys that are missing or malformed, and `StoreError` for a file
-        that cannot be read or made.
-        """
-        with self._lock:
-            if self._cipher is None:
-                self._cipher = _cipher(self._file(make), self.origin)
-            return self._cipher
-
-    def _file(self, make: bool) -> str:
-        try:
-            if make and not self._path.exists():
-                _make(self._path)
-            return self._path.read_text(encoding="ascii")
-        except FileNotFoundError:
-            raise SettingsError(
-                f"{self._path} is missing, the key of what is stored; put it back, or give the key "
-                f"as {VARIABLE}"
-            ) from None
-        except UnicodeDecodeError:
-            return "?"
-        except OSError as error:
-            raise StoreError(f"{self._path} cannot be used: {error.strerror}") from None
 
 
 class StoredVault:
@@ -157,53 +107,3 @@ class StoredVault:
                 f"{VARIABLE} may hold several, separated by commas, the newest first"
             )
         return value
-
-
-def _cipher(text: str, origin: str) -> MultiFernet:
-    """Raises `SettingsError`, which shows nothing of the text."""
-    found = [_fernet(one) for one in re.split(r"[,\s]+", text.strip())]
-    keys = [one for one in found if one is not None]
-    if len(keys) < len(found):
-        number = found.index(None) + 1
-        which = f"key {number} of {len(found)}" if len(found) > 1 else "what it holds"
-        raise SettingsError(
-            f"{origin}: {which} is no Fernet key, 32 random bytes in URL-safe base64; {_NEW_KEY}"
-        )
-    return MultiFernet(keys)
-
-
-def _fernet(text: str) -> Fernet | None:
-    try:
-        return Fernet(text)
-    except ValueError:
-        return None
-
-
-def _make(path: Path) -> None:
-    """A file with a new key, for our eyes only; one that another process makes meanwhile stays."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        _write_durably(half, Fernet.generate_key() + b"\n")
-        # a link appears with all its content or not at all, and never in the place of another file
-        with suppress(FileExistsError):
-            os.link(half, path)
-    finally:
-        half.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(number, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -81,6 +81,7 @@ account = Table(
     _count("overwritten", "how often something else had replaced what we wrote"),
     _instant("overwritten_at", "when that was last found"),
     _count("conceded", "fields of single tickets that were given up so far"),
+    _instant("reconciled_at", "when its open tickets were last asked for, whether or not changed"),
     comment="one helpdesk account and how it stands; never touched by the intake",
 )
 
@@ -91,7 +92,7 @@ ticket = Table(
     _key("ticket_id", "the helpdesk's id of the ticket"),
     Column("look_at", Double, comment="look at it from this instant on; empty: nothing to do"),
     Column("echo_at", Double, comment="our own write was echoed during a look: look again then"),
-    _count("rank", "0 hint or timer, 1 retry, 2 backfill and re-evaluation"),
+    _count("rank", "-1 breach, 0 hint or timer, 1 retry, 2 backfill and re-evaluation"),
     _instant("not_before", "backoff or quiet period; no hint lowers it"),
     _count("wanted", "raised by every hint, so that one that comes during a look is seen"),
     _count("attempts", "looks begun since the last that succeeded"),
@@ -101,7 +102,7 @@ ticket = Table(
     Column("open_intent", _Id, comment="intent.id of a bulk write without an answer yet"),
     Column("last_error", Text, comment="the latest failure of this ticket, in words"),
     Column("evaluation", _Body, comment="the latest evaluation, in codes and figures"),
-    Column("evaluated_at", Double, comment="the `now` of that evaluation"),
+    Column("evaluated_at", Double, comment="the `now` of the latest look"),
     Column("state", Text, comment="state of that evaluation, such as at_risk"),
     Column("severity", Text, comment="severity id of that evaluation"),
     Column("next_due_at", Double, comment="the next due instant of that evaluation"),
@@ -123,6 +124,8 @@ ticket = Table(
     Column("write_blocked", Text, comment="why no write is tried until the ticket changes"),
     Column("conceded", _Body, comment="fields given up until we want another value: name -> value"),
     Column("created", Double, nullable=False, comment="when this row was made: the first hint"),
+    Column("timer_at", Double, comment="the answer changes by itself then; empty: never"),
+    Column("requester_id", Text, comment="the helpdesk's id of the customer, to forget him by"),
     comment="one row per ticket drives everything: queue, timer, retry and coalescer",
 )
 Index(
@@ -142,6 +145,15 @@ for _name in ("parked", "write_blocked"):  # few tickets, shown on every status 
         sqlite_where=ticket.c[_name].is_not(None),
     )
 Index("ix_ticket_hinted", ticket.c.account, ticket.c.hinted_at)
+for _name in ("timer_at", "requester_id"):
+    Index(
+        f"ix_ticket_{_name}",
+        ticket.c.account,
+        ticket.c[_name],
+        postgresql_where=ticket.c[_name].is_not(None),
+        sqlite_where=ticket.c[_name].is_not(None),
+    )
+Index("ix_ticket_evaluated", ticket.c.account, ticket.c.is_over, ticket.c.evaluated_at)
 
 delivery = Table(
     "delivery",
@@ -159,6 +171,7 @@ history = Table(
     _key("account", "account.name"),
     _key("ticket_id", "the helpdesk's id of the ticket"),
     Column("body", _Body, nullable=False, comment="in the form of connector/engine/journal"),
+    Column("ticket", _Body, comment="as it was last read, in our words, while it is not over"),
     comment="what is known of a ticket's past",
 )
 
@@ -218,17 +231,46 @@ evidence = Table(
     Column("at", Double, nullable=False, comment="when it happened"),
     Column("kind", Text, nullable=False, comment="what kind of event"),
     Column("body", _Body, nullable=False, comment="what happened"),
+    Column("number", Integer, comment="its place in the account's chain; empty: not linked yet"),
+    Column("salt", Text, comment="makes the digest unguessable; empty: the line was forgotten"),
+    Column("digest", Text, comment="SHA-256 of salt, ticket, kind and body"),
+    Column("hash", Text, comment="SHA-256 of the line before, account, number, instant, digest"),
     Index(None, "account", "ticket_id", "id"),
     sqlite_autoincrement=True,
     comment="what was decided and done for a ticket, a line each",
 )
 
+Index("ix_evidence_number", evidence.c.account, evidence.c.number, unique=True)
+Index(
+    "ix_evidence_unlinked",
+    evidence.c.account,
+    evidence.c.id,
+    postgresql_where=evidence.c.number.is_(None),
+    sqlite_where=evidence.c.number.is_(None),
+)
 Index(
     "ix_evidence_conceded",
     evidence.c.account,
     evidence.c.at,
     postgresql_where=evidence.c.kind == "conceded",
     sqlite_where=evidence.c.kind == "conceded",
+)
+
+chain = Table(
+    "chain",
+    metadata,
+    _key("account", "account.name"),
+    _count("number", "of the newest line; 0: there is none"),
+    Column("hash", Text, comment="of the newest line; empty: there is none"),
+    _count("pruned_number", "of the newest line that was deleted for its age; 0: none was"),
+    Column("pruned_hash", Text, comment="of that line; empty: none was"),
+    Column("pruned_at", Double, comment="when lines were last deleted; empty: never"),
+    Column(
+        "signature",
+        Text,
+        comment="of account and the three before, with our key; empty: never pruned",
+    ),
+    comment="where an account's evidence begins and ends, so that no line can be taken away",
 )
 
 policy_version = Table(
@@ -295,6 +337,44 @@ Index(
     notice.c.not_before,
     postgresql_where=notice.c.state == "due",
     sqlite_where=notice.c.state == "due",
+)
+
+note = Table(
+    "note",
+    metadata,
+    Column("id", _Id, primary_key=True, comment="rises in the order of writing"),
+    Column("account", Text, nullable=False, comment="account.name"),
+    Column("ticket_id", Text, nullable=False, comment="the helpdesk's id of the ticket"),
+    Column("metric", Text, nullable=False, comment="the metric that it is about"),
+    Column("cause", Text, nullable=False, comment="why it is written: at_risk or breached"),
+    Column("started_at", Double, nullable=False, comment="start of that clock: which cycle"),
+    Column("state", Text, nullable=False, comment="due, sending, written, withheld or given_up"),
+    Column("marker", Text, nullable=False, comment="stands in the note, and in no other"),
+    Column("body", Text, nullable=False, comment="what is written, the marker included"),
+    _count("attempts", "tries begun"),
+    _instant("not_before", "no try before this instant"),
+    Column("sending_at", Double, comment="the latest try began; empty: there was none"),
+    Column("last_error", Text, comment="why the latest try failed, or why none is made"),
+    Column("created_at", Double, nullable=False, comment="when it was stored"),
+    Column("written_at", Double, comment="when it was known to stand in the ticket"),
+    Index("ix_note_cycle", "account", "ticket_id", "metric", "cause", "started_at", unique=True),
+    sqlite_autoincrement=True,
+    comment="private notes that were, or are to be, written into tickets; each exactly once",
+)
+Index(
+    "ix_note_due",
+    note.c.account,
+    note.c.not_before,
+    postgresql_where=note.c.state.in_(("due", "sending")),
+    sqlite_where=note.c.state.in_(("due", "sending")),
+)
+
+wake = Table(
+    "wake",
+    metadata,
+    _key("account", "account.name"),
+    _instant("sent_at", "a message that asks for a drain was sent, and none has begun since"),
+    comment="messages to the fleet that are on their way, at most one an account",
 )
 
 sync = Table(

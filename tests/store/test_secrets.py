@@ -12,7 +12,8 @@ from sqlalchemy import select, update
 
 from connector.errors import SettingsError, StoreError
 from connector.store.database import Database
-from connector.store.secrets import KEY_FILE, Keys, StoredVault
+from connector.store.keys import KEY_FILE, Keys
+from connector.store.secrets import StoredVault
 from connector.store.tables import secret
 
 HUSH = {"access_token": "hush-access", "refresh_token": "hush-refresh"}
@@ -261,3 +262,15 @@ def test_processes_that_need_a_first_key_at_once_make_one(
     keys = Keys("", tmp_path)
     found = [StoredVault(database, f"account-{number}", keys).read("oauth") for number in range(3)]
     assert [one and one.value for one in found] == [HUSH] * 3
+
+
+def test_a_signature_holds_for_its_purpose_and_as_long_as_its_key_is_kept(tmp_path: Path) -> None:
+    made = Keys(OLD, tmp_path).sign("checkpoint", "text")
+    rotated, without = Keys(f"{NEW},{OLD}", tmp_path), Keys(NEW, tmp_path)
+
+    assert rotated.has_signed("checkpoint", "text", made)
+    assert not without.has_signed("checkpoint", "text", made)
+    assert not rotated.has_signed("checkpoint", "other text", made)
+    assert not rotated.has_signed("another purpose", "text", made)
+    assert not rotated.has_signed("checkpoint", "text", "ü")
+    assert rotated.sign("checkpoint", "text") == without.sign("checkpoint", "text") != made
