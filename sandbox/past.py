@@ -13,7 +13,7 @@ class Past:
     """Remembers one earlier version of the tickets that changed last.
 
     A thread that lags (between `begin` and `end`) sees the earlier version of what changed within
-    the given seconds. What did not exist before cannot be hidden.
+    the given seconds. Of what did not exist before, only messages in a ticket are hidden.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Past:
         self._before.clear()
 
     def note(self, key: Hashable, before: Any) -> None:
-        """What `key` was until now."""
+        """What `key` was until now; None: it was not there."""
         self._before[key] = (time.monotonic(), before)
         self._before.move_to_end(key)
         if len(self._before) > _KEPT:
@@ -47,7 +47,7 @@ class Past:
         self._thread.seconds = 0.0
 
     def seen(self, key: Hashable, present: Any) -> Any:
-        """What this thread sees of `key`."""
+        """What this thread sees of `key`; None: nothing."""
         changed_at, before = self._before.get(key, (0.0, present))
         return before if time.monotonic() - changed_at < self._seconds else present
 

@@ -33,6 +33,7 @@ _PUT = "INSERT OR REPLACE INTO objects (kind, id, parent, created, moved, shelf,
 _VALUES = "VALUES (?, ?, ?, ?, ?, ?, ?)"
 _SORTS = {"created", "moved"}
 _LAGS = "ticket"
+_APPEAR_LATE = ("comment", "conversation")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,7 +160,10 @@ class State:
             "SELECT doc FROM objects INDEXED BY objects_by_parent"
             " WHERE kind = ? AND parent = ? ORDER BY id"
         )
-        return [json.loads(doc) for (doc,) in self._all(query, (kind, parent))]
+        docs: list[Doc] = [json.loads(doc) for (doc,) in self._all(query, (kind, parent))]
+        if kind in _APPEAR_LATE and self.past.lagging:
+            return [doc for doc in docs if self.past.seen((kind, doc["id"]), doc) is not None]
+        return docs
 
     def count_children(self, kind: str, parent: Key) -> int:
         """How many objects belong to `parent`."""
@@ -289,6 +293,8 @@ class State:
             before = self.get(_LAGS, row.id) if row.kind == _LAGS else None
             if before is not None and before != row.doc:
                 self.past.note(row.id, before)
+            if row.kind in _APPEAR_LATE and self.get(row.kind, row.id) is None:
+                self.past.note((row.kind, row.id), None)
 
 
 def dumped(value: Any) -> str:

@@ -162,6 +162,12 @@ def renew(conn: Connection, lease: Lease) -> Lease | None:
     return Lease(account=lease.account, holder=lease.holder, fence=lease.fence, until=until)
 
 
+def seconds_left(conn: Connection, lease: Lease) -> float:
+    """How long the lease lasts yet; 0 or less when it is over, or somebody else's."""
+    until = conn.scalar(select(account_table.c.lease_until).where(_is_ours(lease)))
+    return float(until) - now(conn) if until is not None else 0.0
+
+
 def is_ours(conn: Connection, lease: Lease) -> bool:
     """Whether the lease still stands; asked inside each transaction that rests on it."""
     query = select(account_table.c.name).where(_is_ours(lease)).with_for_update(read=True)
@@ -266,10 +272,11 @@ def read_clock(
             account_table.c.name == account.name
         )
     ).one()
-    before, kept = float(row[0]), list(row[1] or [])
+    before, kept, at = float(row[0]), list(row[1] or []), now(conn)
+    if account.clocks.stepped(at, monotonic):
+        kept, samples = [], samples[-1:]  # what was measured before says nothing any more
     if not samples:
         return before
-    at = now(conn)
     # a Date header is cut to the second, so the clock read half a second more on average
     fresh = [one.shown.timestamp() + 0.5 - (at - (monotonic - one.received)) for one in samples]
     kept = _after_step([*kept, *fresh])[-OFFSET_SAMPLES:]
@@ -315,8 +322,9 @@ def _look_again(conn: Connection, name: str, at: float, helpdesk_now: float) -> 
 
 
 def _move_timers(conn: Connection, name: str, seconds: float, at: float) -> None:
-    conn.execute(
-        update(ticket)
-        .where(ticket.c.account == name, ticket.c.look_at > at)
-        .values(look_at=ticket.c.look_at - seconds)
-    )
+    for column in (ticket.c.look_at, ticket.c.timer_at):
+        conn.execute(
+            update(ticket)
+            .where(ticket.c.account == name, column > at)
+            .values({column: column - seconds})
+        )

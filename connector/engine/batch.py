@@ -8,23 +8,15 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
-from connector.engine import brakes, schedule, writes
+from connector import telemetry, tracing
+from connector.engine import brakes, lag, schedule, writes
 from connector.engine.failures import Failures
 from connector.engine.found import Found
 from connector.engine.holding import NOT_THE_TICKET, Holding, LeaseLost
 from connector.engine.jobs import Jobs
 from connector.engine.journal import needs_history
-from connector.engine.look import (
-    Look,
-    Memory,
-    finish,
-    is_unsure,
-    keep,
-    look,
-    recall,
-    tally_of,
-    untold,
-)
+from connector.engine.keeping import finish, keep, tally_of
+from connector.engine.look import Look, Memory, is_unsure, look, recall, untold
 from connector.engine.schedule import Claim
 from connector.errors import (
     DatesRefused,
@@ -35,6 +27,7 @@ from connector.errors import (
     TicketError,
     TicketNotFound,
     WriteRefused,
+    loggable,
 )
 from connector.helpdesks.base import Desired, History, Plan, Reading
 from connector.store.database import now
@@ -73,6 +66,15 @@ class Batch:
 
     def run(self, sights: Sequence[Sight]) -> None:
         """Bring all of them through. Raises what is no single ticket's doing."""
+        name = self._account.name
+        telemetry.BATCH_TICKETS.labels(name, "look").observe(len(sights))
+        with (
+            telemetry.PASS_SECONDS.labels(name).time(),
+            tracing.span("look at tickets", account=name, tickets=len(sights)),
+        ):
+            self._bring_through(sights)
+
+    def _bring_through(self, sights: Sequence[Sight]) -> None:
         shown = [one for one in sights if one.reading is not None]
         if shown:
             self._shown(shown)
@@ -108,7 +110,7 @@ class Batch:
 
     def _side_by_side(self, work: Sequence[tuple[Claim, Callable[[], None]]]) -> None:
         """Each ticket by itself, some at the same time; all have ended when this returns."""
-        running = [(claim, self._pool.submit(task)) for claim, task in work]
+        running = [(claim, self._pool.submit(_alone, claim, task)) for claim, task in work]
         failures = [(claim, one.exception()) for claim, one in running]
         failed: list[BaseException] = []
         answers = any(error is None for _, error in failures)
@@ -177,6 +179,7 @@ class Batch:
             ids = [one.claim.ticket_id for one in sights]
             memories = recall(conn, self._account.name, ids, self._holding.offset)
             at, contested = now(conn), brakes.contested(conn, self._account.name)
+        lag.note_timers(self._account.name, [one.claim.timer_at for one in sights], at)
         asked = [one for one in sights if self._needs_history(one, memories)]
         told = self._histories(asked)
         looks = []
@@ -227,7 +230,9 @@ class Batch:
             memory.past,
             reading,
             needed=self._account.needs_past,
-            untold=untold(one.claim, one.found, memory) if tells else None,
+            untold=untold(one.claim, one.found, memory, reading, self._holding.offset)
+            if tells
+            else None,
         )
 
     def _histories(self, sights: Sequence[Sight]) -> dict[str, History | Exception | None]:
@@ -326,12 +331,13 @@ class Batch:
         if not looks:
             return
 
-        def work(conn: Connection) -> list[Look]:
-            ordered = sorted(looks, key=lambda one: one.claim.ticket_id)
-            return [one for one in ordered if finish(conn, self._account, one, written=written)]
+        def work(conn: Connection) -> tuple[list[Look], float]:
+            return finish(conn, self._account, looks, written=written), now(conn)
 
-        new = self._holding.commit(work)
+        new, at = self._holding.commit(work)
         tally_of(looks, new, written=written)
+        if written:
+            lag.note_written(self._account.name, [lag.hinted(one.claim) for one in looks], at)
         for one in looks:
             self._failures.over(one.claim.ticket_id)
 
@@ -354,7 +360,7 @@ class Batch:
         try:
             self._helpdesk.write(plan)
         except TicketError as error:
-            self._holding.commit(lambda conn: keep(conn, self._account, one))
+            self._holding.commit(lambda conn: keep(conn, self._account, [one]))
             self._refused(one, error)
         else:
             self._finish([one], written=True)
@@ -379,5 +385,11 @@ class Batch:
         self._holding.commit(work)
         log.warning(
             "the helpdesk refuses our dates; they go to fields of our own on this ticket",
-            account=name, ticket=ticket_id, reason=str(error),
+            account=name, ticket=ticket_id, reason=loggable(error),
         )  # fmt: skip
+
+
+def _alone(claim: Claim, task: Callable[[], None]) -> None:
+    """One ticket's task in a thread of its own: each of its log lines names the ticket."""
+    with tracing.about(ticket=claim.ticket_id):
+        task()

@@ -1,6 +1,6 @@
 """The brakes: nothing is written again and again against something that undoes it each time."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -161,8 +161,27 @@ def contested(conn: Connection, account: str) -> frozenset[str]:
     return frozenset(name for name, since in held.items() if at - since < CONTESTED_SECONDS)
 
 
-def oscillates(conn: Connection, account: str, ticket_id: str) -> bool:
-    """Whether the answers of a ticket have gone to and fro between two for some minutes."""
+def oscillating(conn: Connection, account: str, ticket_ids: Sequence[str]) -> list[str]:
+    """Those of the tickets whose answers have gone to and fro between two for some minutes."""
+    if not ticket_ids:
+        return []
+    columns = evidence_table.c
+    many = (
+        select(columns.ticket_id)
+        .where(
+            columns.account == account,
+            columns.ticket_id.in_(list(ticket_ids)),
+            columns.kind == evidence.EVALUATED,
+            columns.at > now(conn) - OSCILLATING_SECONDS,
+        )
+        .group_by(columns.ticket_id)
+        .having(func.count() > ANSWERS_AT_MOST)
+    )
+    suspects = [row[0] for row in conn.execute(many)]
+    return [one for one in suspects if _oscillates(conn, account, one)]
+
+
+def _oscillates(conn: Connection, account: str, ticket_id: str) -> bool:
     columns = evidence_table.c
     rows = conn.execute(
         select(columns.body)

@@ -2,10 +2,25 @@
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from connector.helpdesks.base import Helpdesk
 from mappings.assignment import Assignment
+
+
+@dataclass(slots=True)
+class Clocks:
+    """The database's clock beside our own, which never steps, to know when one was set."""
+
+    #: by how many seconds they may drift apart between two looks
+    TOLERANCE: ClassVar[float] = 2.0
+
+    _ahead: float | None = None
+
+    def stepped(self, database: float, monotonic: float) -> bool:
+        """Whether the database's clock was set since the last call (or our machine slept)."""
+        before, self._ahead = self._ahead, database - monotonic
+        return before is not None and abs(self._ahead - before) > self.TOLERANCE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,14 +40,19 @@ class Account:
     prefix: str = "sla_"
     #: somebody is told of steps of escalation ladders
     notifies: bool = False
+    #: (cause, metric) of which a private note is written into the ticket, see engine/notes
+    notes: frozenset[tuple[str, str]] = frozenset()
     #: seconds between two looks at what changed there
     sync_seconds: float = 60.0
+    #: hours after which an open ticket is looked at though nothing told of it; 0: never
+    reconcile_hours: float = 24.0
     #: ticket -> conflicts in a row, of this process
     conflicts: dict[str, int] = field(default_factory=dict, compare=False)
     #: something was refused: the account's fields are to be read anew
     recheck: threading.Event = field(default_factory=threading.Event, compare=False)
     #: feed -> the page that this process has read and not yet done
     pages: dict[str, Any] = field(default_factory=dict, compare=False)
+    clocks: Clocks = field(default_factory=Clocks, compare=False)
 
     @property
     def writes(self) -> bool:

@@ -6,15 +6,16 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
+from connector import telemetry
 from connector.engine import evidence, schedule
 from connector.engine.holding import Holding
 from connector.engine.schedule import Claim
 from connector.errors import (
-    ConnectorError,
     TicketNotFound,
     TicketReadOnly,
     WriteBlocked,
     WriteConflict,
+    loggable,
 )
 from connector.store.database import now
 
@@ -58,18 +59,24 @@ class Failures:
             self._missing(claim)
         elif isinstance(error, TicketReadOnly):
             self._holding.commit(lambda conn: schedule.left_alone(conn, name, claim, reason))
-            log.info("ticket takes no writes", account=name, ticket=ticket_id, reason=reason)
+            self._count("read_only")
+            log.info(
+                "ticket takes no writes", account=name, ticket=ticket_id, reason=loggable(error)
+            )
         elif isinstance(error, WriteBlocked) and seen is not None:
-            self._blocked(claim, str(error), seen)
+            self._blocked(claim, error, seen)
         else:
             parked = self._holding.commit(lambda conn: schedule.again(conn, name, claim, reason))
             kind = evidence.PARKED if parked else evidence.FAILED
             self._holding.commit(lambda conn: evidence.record(conn, name, ticket_id, kind, reason))
+            self._count("parked" if parked else "again")
             log.warning(
-                "ticket failed", account=name, ticket=ticket_id, reason=reason,
+                "ticket failed", account=name, ticket=ticket_id, reason=loggable(error),
                 attempts=claim.attempts, parked=bool(parked),
-                exc_info=None if isinstance(error, ConnectorError) else error,
             )  # fmt: skip
+
+    def _count(self, outcome: str) -> None:
+        telemetry.TICKET_FAILURES.labels(self._name, outcome).inc()
 
     def _conflict(self, claim: Claim) -> None:
         """Somebody was faster. Look again; after two in a row wait for the dust to settle."""
@@ -82,10 +89,11 @@ class Failures:
             evidence.record(conn, name, claim.ticket_id, evidence.CONFLICT, {"in_a_row": count})
 
         self._holding.commit(work)
+        self._count("conflict")
 
-    def _blocked(self, claim: Claim, reason: str, seen: float) -> None:
+    def _blocked(self, claim: Claim, error: WriteBlocked, seen: float) -> None:
         """No write would be taken as the ticket stands: it is evaluated, and waits for a change."""
-        name, ticket_id = self._name, claim.ticket_id
+        name, ticket_id, reason = self._name, claim.ticket_id, str(error)
 
         def work(conn: Connection) -> None:
             schedule.blocked(conn, name, claim, reason, seen)
@@ -93,7 +101,10 @@ class Failures:
                 evidence.record(conn, name, ticket_id, evidence.BLOCKED, reason)
 
         self._holding.commit(work)
-        log.warning("ticket takes no writes of ours", account=name, ticket=ticket_id, reason=reason)
+        self._count("blocked")
+        log.warning(
+            "ticket takes no writes of ours", account=name, ticket=ticket_id, reason=loggable(error)
+        )
 
     def _missing(self, claim: Claim) -> None:
         """A ticket that is not there may still appear; after five minutes it is gone."""
@@ -108,6 +119,7 @@ class Failures:
             return True
 
         is_gone = self._holding.commit(work)
+        self._count("gone" if is_gone else "missing")
         log.info("ticket not found", account=name, ticket=claim.ticket_id, gone=is_gone)
 
     def park(self, claim: Claim, reason: str) -> None:
@@ -119,4 +131,5 @@ class Failures:
             evidence.record(conn, name, claim.ticket_id, evidence.PARKED, reason)
 
         self._holding.commit(work)
+        self._count("parked")
         log.error("ticket parked", account=name, ticket=claim.ticket_id, reason=reason)

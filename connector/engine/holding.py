@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from connector import telemetry
 from connector.engine import accounts
 from connector.engine.accounts import Lease
 from connector.engine.context import Account
@@ -46,19 +47,27 @@ class Holding:
     def keep(self) -> None:
         """Renew the lease when it is time; called between any two calls of a long pass."""
         with self._guard:
-            if self._left() > accounts.RENEW_BELOW_SECONDS:
-                return
-            begun = self.monotonic()
-            renewed = self.database.run(lambda conn: accounts.renew(conn, self.lease))
-            if renewed is None:
-                raise LeaseLost
-            self.lease, self._renewed = renewed, begun
+            if self._left() <= accounts.RENEW_BELOW_SECONDS:
+                self._renew()
 
     def before_write(self) -> None:
-        """No write is sent that could outlive the lease. Raises `LeaseLost`."""
+        """No write is sent that could outlive the lease. Raises `LeaseLost`.
+
+        The database says how much of it is left: our own clock stands still while a machine sleeps.
+        """
         self.keep()
-        if self._left() <= CALL_SECONDS:
+        with self.database.read() as conn:
+            left = accounts.seconds_left(conn, self.lease)
+        if left <= CALL_SECONDS:
+            with self._guard:
+                self._renew()
+
+    def _renew(self) -> None:
+        begun = self.monotonic()
+        renewed = self.database.run(lambda conn: accounts.renew(conn, self.lease))
+        if renewed is None:
             raise LeaseLost
+        self.lease, self._renewed = renewed, begun
 
     def commit(self, work: Callable[[Connection], T]) -> T:
         """A transaction that counts only while the lease is ours. Raises `LeaseLost`."""
@@ -68,7 +77,9 @@ class Holding:
                 raise LeaseLost
             return work(conn)
 
-        return self.database.run(fenced)
+        done = self.database.run(fenced)
+        telemetry.went_on(self.account.name)
+        return done
 
     def read_clock(self) -> None:
         """Take the helpdesk's clock in; nothing is evaluated by one that was not looked at."""

@@ -1,16 +1,20 @@
 """Takes in what asks for a look at a ticket: hints of webhooks, timers, backfills, people."""
 
-import queue
+import fcntl
+import os
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
+from connector import telemetry
 from connector.engine.queueing import statements
 from connector.engine.rank import Rank
 from connector.errors import ConnectorError, StoreError, UnreadableWebhook
@@ -21,10 +25,10 @@ from connector.store.database import Database, now
 ECHO_QUIET = 10.0  # seconds; our own write is followed by the vendor's triggers, let them end
 LONGEST_ID = 255  # characters; the vendors' own ids have at most 36
 CAPACITY = 1_000  # hints that may wait; more than the threads of any web process
-LINGER = 0.001  # seconds after a shared commit, so that those it let go can come back together
 LARGEST = 200  # hints in one commit; more make it no faster (engine.md 2.5)
 PATIENCE = 8.0  # seconds; the vendors hang up after 10
 RETRY_AFTER = 5.0  # seconds
+ACCEPTED = 202  # the answer of the door, by which deliveries are counted
 
 Key = tuple[str, str]  # account, ticket id or delivery id
 
@@ -158,118 +162,161 @@ def _row(key: Key, hints: Sequence[Delivery], at: float) -> Mapping[str, Any]:
     }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class _Waiting:
-    delivery: Delivery
-    done: Future[None] = field(default_factory=Future)
+    """A hint on its way into the store, and the thread that brought it."""
+
+    __slots__ = ("answer", "delivery", "leads", "turn")
+
+    def __init__(self, delivery: Delivery) -> None:
+        self.delivery = delivery
+        #: whether it was new, or why it is not stored; None: nobody has tried to the end
+        self.answer: bool | Exception | None = None
+        #: it has to store what waits, itself included
+        self.leads = False
+        # a bare lock: an Event or a Future costs as much as all the rest of the wait
+        self.turn = threading.Lock()
+        self.turn.acquire()
 
 
 class Intake:
-    """The one thread of a process that stores hints.
+    """Stores the hints of all threads of a process, many in one commit.
 
-    The thread starts with the first hint and thus after a fork. Threads that write side by side
-    would sleep in SQLite's lock instead.
+    A thread that finds nobody storing stores what waits; when it has done so, it leaves the rest
+    to the first that waits. So one thread of a process writes at a time, as threads that write
+    side by side would sleep in SQLite's lock instead, and a hint that comes alone changes no hands.
     """
 
-    def __init__(self, database: Database, *, capacity: int = CAPACITY) -> None:
-        """Take the store and how many hints may wait before more are refused."""
+    def __init__(
+        self, database: Database, *, capacity: int = CAPACITY, patience: float = PATIENCE
+    ) -> None:
+        """Take the store, and how many hints may wait for how many seconds, before refusals."""
         self._database = database
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(capacity)
-        self._gate = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._stopped = False
+        self._capacity = capacity
+        self._patience = patience
+        self._gate = threading.Lock()  # guards all below
+        self._waiting: deque[_Waiting] = deque()
+        self._storing_since: float | None = None  # seconds, monotonic; None: nobody stores
 
     def submit(self, account: str, hint: Hint, own_user_id: str | None = None) -> None:
         """Return when the hint is stored durably, or was before.
 
-        Raises `StoreError` when the store refuses, too many hints wait or `stop` was called;
-        `UnreadableWebhook` when the hint itself cannot be stored.
+        Raises `StoreError` when the store refuses or does not answer, or too many hints wait: it
+        may be stored all the same. `UnreadableWebhook` when the hint itself cannot be stored.
         """
         delivery = Delivery(account=account, hint=hint, own_user_id=own_user_id)
         delivery.check()
         if hint.ticket_id is None:
+            telemetry.DELIVERIES.labels(account, "ignored", ACCEPTED).inc()
             return
-        waiting = _Waiting(delivery=delivery)
-        self._enqueue(waiting)
+        one = _Waiting(delivery)
+        self._join(one)
+        if not one.leads and not one.turn.acquire(timeout=self._patience):
+            self._leave(one)
+        if one.leads:
+            self._lead()
+        if not isinstance(one.answer, bool):
+            raise one.answer or self._no_answer()
+        result = "accepted" if one.answer else "duplicate"
+        telemetry.DELIVERIES.labels(account, result, ACCEPTED).inc()
+
+    def _join(self, one: _Waiting) -> None:
+        """Wait with the others, or lead where nobody does."""
+        with self._gate:
+            if len(self._waiting) >= self._capacity:
+                raise _refused("too many deliveries wait to be stored")
+            at = time.monotonic()
+            if self._storing_since is None:
+                self._storing_since = at
+                one.leads = True
+            elif at - self._storing_since > self._patience:
+                raise self._no_answer()
+            self._waiting.append(one)
+
+    def _leave(self, one: _Waiting) -> None:
+        """Give up waiting, unless the turn came at this very moment."""
+        with self._gate:
+            if one.leads:
+                return
+            if one in self._waiting:
+                self._waiting.remove(one)
+        raise self._no_answer()
+
+    def _no_answer(self) -> StoreError:
+        return _refused(f"the store has not answered for {self._patience:.0f} s")
+
+    def _lead(self) -> None:
+        """Store what waits, up to one commit, and pass the lead on."""
+        with self._gate:
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), LARGEST))]
         try:
-            waiting.done.result(PATIENCE)
-        except TimeoutError:
-            raise _refused(f"the store has not answered for {PATIENCE:.0f} s") from None
+            self._store(batch)
+        finally:
+            for one in batch[1:]:  # the first is the one that leads
+                one.turn.release()
+            self._pass_on()
 
-    def start(self) -> None:
-        """Start the thread; `submit` does it by itself."""
+    def _pass_on(self) -> None:
         with self._gate:
-            self._start()
-
-    def stop(self) -> None:
-        """Store what waits, refuse what comes later, and end the thread."""
-        with self._gate:
-            self._stopped = True
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            self._queue.put(None)
-            thread.join()
-
-    def _start(self) -> None:
-        if self._stopped:
-            raise _refused("deskclock is stopping")
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="intake", daemon=True)
-            self._thread.start()
-
-    def _enqueue(self, waiting: _Waiting) -> None:
-        with self._gate:
-            self._start()
-            try:
-                self._queue.put_nowait(waiting)
-            except queue.Full:
-                raise _refused("too many deliveries wait to be stored") from None
-
-    def _work(self) -> None:
-        running, crowded = True, False
-        while running:
-            batch, running = self._take(LINGER if crowded else 0)
-            crowded = len(batch) > 1
-            if batch:
-                self._store(batch)
-
-    def _take(self, linger: float) -> tuple[list[_Waiting], bool]:
-        """What waits, up to one commit; and whether there will be more."""
-        batch: list[_Waiting] = []
-        one = self._queue.get()
-        if linger:
-            time.sleep(linger)
-        while one is not None:
-            batch.append(one)
-            if len(batch) == LARGEST:
-                return batch, True
-            try:
-                one = self._queue.get_nowait()
-            except queue.Empty:
-                return batch, True
-        return batch, False
+            if not self._waiting:
+                self._storing_since = None
+                return
+            self._storing_since = time.monotonic()
+            following = self._waiting[0]
+            following.leads = True
+            following.turn.release()
 
     def _store(self, batch: Sequence[_Waiting]) -> None:
-        deliveries = [waiting.delivery for waiting in batch]
+        deliveries = [one.delivery for one in batch]
         try:
             # a lock is waited for 5 s, and the vendors hang up after 10 s
-            self._database.run(lambda conn: accept_all(conn, deliveries), tries=1)
+            with _alone(self._database.path):
+                answers = self._database.run(lambda conn: accept_all(conn, deliveries), tries=1)
         except StoreError as error:
-            for waiting in batch:
-                waiting.done.set_exception(_refused(str(error)))
-        except Exception as error:  # whatever it is, nobody may wait for ever
+            self._refuse(batch, error)
+        except Exception as error:  # whatever it is, nobody may be told that it is stored
             self._find_culprit(batch, error)
         else:
-            for waiting in batch:
-                waiting.done.set_result(None)
+            for one, answer in zip(batch, answers, strict=True):
+                one.answer = answer
+
+    def _refuse(self, batch: Sequence[_Waiting], error: StoreError) -> None:
+        """Refuse also those that came meanwhile: they have waited, and would do so once more."""
+        with self._gate:
+            meanwhile = list(self._waiting)
+            self._waiting.clear()
+        for one in (*batch, *meanwhile):
+            one.answer = _refused(str(error))
+        for one in meanwhile:
+            one.turn.release()
 
     def _find_culprit(self, batch: Sequence[_Waiting], error: Exception) -> None:
         """One of them is to blame: store each by itself, so that only that one is refused."""
         if len(batch) == 1:
-            batch[0].done.set_exception(_blame(error))
+            batch[0].answer = _blame(error)
             return
-        for waiting in batch:
-            self._store([waiting])
+        for one in batch:
+            self._store([one])
+
+
+@contextmanager
+def _alone(database: Path | None) -> Iterator[None]:
+    """Let the processes that share a SQLite file take turns; None: the database orders them.
+
+    SQLite asks for its lock every now and then, so that a process may starve beside a busy one.
+    """
+    if database is None:
+        yield
+        return
+    path = database.with_name(database.name + "-intake")
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}; check the rights") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)  # that gives it back
 
 
 def _refused(message: str) -> StoreError:

@@ -5,17 +5,22 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from connector.engine import evidence, schedule, writes
+from connector import telemetry
+from connector.engine import accounts, evidence, lag, schedule, writes
 from connector.engine.failures import Failures
 from connector.engine.holding import Holding
-from connector.engine.look import Look, keep, tally_of
+from connector.engine.keeping import keep, tally_of
+from connector.engine.look import Look
+from connector.engine.schedule import Ending
 from connector.engine.writes import OpenIntent, Sent
 from connector.errors import ConnectorError, OutcomeUnknown, WriteRefused
 from connector.helpdesks.base import Job
+from connector.store.chain import Line
 from connector.store.database import now
 
 FIRST_LOOK_SECONDS = 0.15
 LONGEST_LOOK_SECONDS = 2.0
+KEPT = ("fields", "add_tags", "remove_tags", "remarks", "fingerprint")  # of an intent, as evidence
 MANY_JOBS = 14  # of the 30 that Zendesk allows: then their outcome is waited for
 
 
@@ -35,6 +40,8 @@ class Jobs:
         self._asked = float("-inf")
         #: what an earlier holder left open has been read
         self._known = False
+        #: intent -> when the hints of its tickets came; of those that this process sent
+        self._hinted: dict[int, dict[str, float | None]] = {}
 
     def write(self, looks: Sequence[Look]) -> None:
         """Send one bulk write. Raises `AccountError`; of an unknown outcome the intent tells."""
@@ -46,18 +53,20 @@ class Jobs:
                 next_change=one.next_change,
                 wanted=one.claim.wanted,
                 seen_updated_at=one.reading.updated_at.timestamp(),
+                is_breach=one.is_breach,
             )
             for one in looks
             if one.plan is not None
         ]
 
         def intend(conn: Connection) -> tuple[int, list[Look]]:
-            ordered = sorted(looks, key=lambda one: one.claim.ticket_id)
-            new = [one for one in ordered if keep(conn, self._account, one)]
+            new = keep(conn, self._account, looks)
             return writes.intend(conn, self._holding.lease, sent), new
 
         intent_id, new = self._holding.commit(intend)
         tally_of(looks, new, written=True)
+        telemetry.BATCH_TICKETS.labels(self._name, "write").observe(len(sent))
+        self._hinted[intent_id] = {one.claim.ticket_id: lag.hinted(one.claim) for one in looks}
         try:
             job = self._helpdesk.write_many([one.plan for one in sent])
         except OutcomeUnknown:
@@ -101,6 +110,7 @@ class Jobs:
         )
 
     def _forget(self, intent_id: int, error: str | None = None) -> None:
+        self._hinted.pop(intent_id, None)
         self._holding.commit(lambda conn: writes.close(conn, self._name, intent_id, error))
 
     def _ask(self, intents: Sequence[OpenIntent], at: float) -> dict[str, Job]:
@@ -119,13 +129,16 @@ class Jobs:
         errors: dict[str, Exception | None] = dict.fromkeys(intent.tickets, silent)
         errors |= {row.ticket_id: row.error for row in job.rows if row.ticket_id in errors}
 
-        def work(conn: Connection) -> None:
+        def work(conn: Connection) -> float:
             writes.close(conn, self._name, intent.id)
-            for ticket_id, body in sorted(intent.tickets.items()):
-                if errors[ticket_id] is None:
-                    self._written(conn, ticket_id, body)
+            done = [one for one in sorted(errors) if errors[one] is None]
+            self._written(conn, {one: intent.tickets[one] for one in done})
+            return now(conn)
 
-        self._holding.commit(work)
+        at = self._holding.commit(work)
+        hinted = self._hinted.pop(intent.id, {})
+        written = [since for one, since in hinted.items() if errors.get(one) is None]
+        lag.note_written(self._name, written, at)
         for ticket_id, error in errors.items():
             if error is not None:
                 self._failures.row(ticket_id, intent.tickets[ticket_id], error)
@@ -133,14 +146,24 @@ class Jobs:
                 self._failures.over(ticket_id)
                 writes.log_written(self._name, ticket_id, intent.tickets[ticket_id])
 
-    def _written(self, conn: Connection, ticket_id: str, body: Mapping[str, Any]) -> None:
-        kept = ("fields", "add_tags", "remove_tags", "remarks", "fingerprint")
-        name = self._name
-        evidence.record(
-            conn, name, ticket_id, evidence.WRITTEN, {part: body[part] for part in kept}
-        )
-        schedule.ended(
-            conn, name, ticket_id, wanted=body["wanted"],
-            look_at=schedule.by_our_clock(conn, name, body["next_change"]),
-            written_fingerprint=body["fingerprint"], seen_updated_at=body["seen_updated_at"],
-        )  # fmt: skip
+    def _written(self, conn: Connection, bodies: Mapping[str, Mapping[str, Any]]) -> None:
+        """Tickets of a bulk write, in order, that were written as their intents say."""
+        lines = [
+            Line(ticket_id=one, kind=evidence.WRITTEN, body={part: body[part] for part in KEPT})
+            for one, body in bodies.items()
+        ]
+        evidence.record_all(conn, self._name, lines)
+        offset = accounts.clock_offset(conn, self._name)
+        schedule.ended(conn, self._name, [_ending(*one, offset) for one in bodies.items()])
+
+
+def _ending(ticket_id: str, body: Mapping[str, Any], offset: float) -> Ending:
+    change = body["next_change"]
+    return Ending(
+        ticket_id=ticket_id,
+        wanted=body["wanted"],
+        look_at=None if change is None else change - offset,
+        is_breach=body.get("is_breach", False),  # an older deskclock has not said
+        seen_updated_at=body["seen_updated_at"],
+        written_fingerprint=body["fingerprint"],
+    )

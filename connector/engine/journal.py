@@ -50,13 +50,19 @@ def needs_history(
         return True
     seen = reading.counters
     if past is None:
-        return reading.updated_at - reading.ticket.created_at > FRESH
+        return bool(seen.replies) or reading.updated_at - reading.ticket.created_at > FRESH
     replied = seen.replies is not None and seen.replies != past.counters.replies
     if replied and _one_reply_more(past, seen) is not None:
         replied = False
     reopened = seen.reopens is not None and seen.reopens != past.counters.reopens
     called = seen.possible_call_at not in (None, past.counters.possible_call_at)
     return replied or reopened or called
+
+
+def something_else(past: Past, reading: Reading) -> bool:
+    """Whether something moved besides values that nobody dates: a comment, or the status."""
+    seen, before = reading.counters, past.counters
+    return (seen.comments, seen.status_updated_at) != (before.comments, before.status_updated_at)
 
 
 def _one_reply_more(past: Past, seen: Counters) -> Reply | None:

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -15,6 +14,7 @@ from connector.engine.failures import Failures
 from connector.engine.holding import Holding, LeaseLost
 from connector.engine.jobs import Jobs
 from connector.engine.schedule import Claim
+from connector.engine.scribe import Scribe
 from connector.engine.sync import Sync
 from connector.errors import (
     AccountError,
@@ -22,8 +22,10 @@ from connector.errors import (
     HelpdeskUnreachable,
     RateLimited,
     StoreError,
+    loggable,
 )
 from connector.store.database import Database
+from connector.tracing import Threads
 
 log = structlog.get_logger()
 
@@ -38,6 +40,7 @@ BACKGROUND_EVERY = 5  # of ten passes at most eight put fresh tickets first
 HOPELESS_AFTER = 9  # failures in a row when a batch of 100 is halved down to one ticket
 CRASHES_PARK_AT = 4  # looks that began and never ended, the last two in a batch of their own
 PATIENCE_SECONDS = 2.0  # a wait for the rate limit that is not worth giving the account back
+TURN_SECONDS = 5.0  # of a thread that other accounts wait for
 
 
 class Lane:
@@ -62,23 +65,36 @@ class Lane:
         self._failures = Failures(self._holding)
         self.jobs = Jobs(self._holding, self._failures)
         self._sync = Sync(self._holding)
-        self._pool = ThreadPoolExecutor(SINGLE_CALLS, thread_name_prefix=account.name)
+        self._scribe = Scribe(self._holding)
+        self._pool = Threads(SINGLE_CALLS, thread_name_prefix=account.name)
         self._batch = Batch(self._holding, self._failures, self.jobs, self._pool)
 
-    def drain(self) -> None:
-        """Work until nothing is due, the account fails, the lease is lost or a stop is asked."""
+    def drain(self, seconds: float = float("inf")) -> bool:
+        """Work until nothing is due, the account fails, the lease is lost or a stop is asked.
+
+        No pass begins after `seconds`, so that other accounts have their turn; True when there was
+        more to do then.
+        """
+        ends_at = self._holding.monotonic() + seconds
         try:
-            while not self._stop.is_set() and self.step():
-                pass
-        except BudgetSpent as error:
-            self._wait_for_budget(error)
-        except AccountError as error:
-            self._account_failed(error)
+            return self._work_until(ends_at)
         except LeaseLost:
             log.warning("lease lost", account=self._account.name)
         finally:
             self._pool.shutdown()
             self._holding.release()
+        return False
+
+    def _work_until(self, ends_at: float) -> bool:
+        try:
+            while not self._stop.is_set() and self.step():
+                if self._holding.monotonic() >= ends_at:
+                    return True
+        except BudgetSpent as error:
+            self._wait_for_budget(error)
+        except AccountError as error:
+            self._account_failed(error)
+        return False
 
     def step(self) -> bool:
         """One pass; False when there is nothing to do. Raises `AccountError` and `LeaseLost`."""
@@ -94,7 +110,9 @@ class Lane:
         elif self._passes % BACKGROUND_EVERY == 0:
             in_turn = (self._follow, self._look_at_due)
         self._busy = any(turn() for turn in in_turn)
-        if self._busy:
+        # one beside each batch: notes wait for no backlog, and dates for no more than one note
+        noted = self._scribe.write_one()
+        if self._busy or noted:
             return True
         if jobs or lingers:
             self._stop.wait(JOB_PAUSE_SECONDS)
@@ -103,16 +121,18 @@ class Lane:
     def _wait_for_budget(self, error: BudgetSpent) -> None:
         """Our share of the rate limit is used up; no ticket is touched, and nothing has failed."""
         seconds = error.retry_after or accounts.DEFAULT_RETRY_SECONDS
-        self._database.run(lambda conn: accounts.waits(conn, self._account.name, seconds))
+        self._holding.commit(lambda conn: accounts.waits(conn, self._account.name, seconds))
         log.debug("waiting for the rate limit", account=self._account.name, seconds=seconds)
 
     def _account_failed(self, error: AccountError) -> None:
-        seconds = self._database.run(lambda conn: accounts.failed(conn, self._account.name, error))
+        seconds = self._holding.commit(
+            lambda conn: accounts.failed(conn, self._account.name, error)
+        )
         log.warning(
             "account not usable",
             account=self._account.name,
             error=type(error).__name__,
-            reason=str(error),
+            reason=loggable(error),
             again_in_seconds=round(seconds, 1),
         )
 

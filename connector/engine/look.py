@@ -5,26 +5,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
-from connector.engine import brakes, evidence, exceptions, journal, notices, schedule, writes
+from connector.engine import brakes, exceptions, journal, writes
 from connector.engine.context import Account
 from connector.engine.found import Found
 from connector.engine.rank import Rank
 from connector.engine.schedule import Claim
 from connector.helpdesks.base import Desired, History, Observation, Plan, Reading
-from connector.store.database import now
 from connector.store.tables import history, observation
 from mappings.assignment import policy_for
 from mappings.entitlement import TicketException
 from mappings.evaluate import Evaluation, evaluate
 from mappings.ticket import Ticket
 
+SECOND = timedelta(seconds=1)  # "within" ends with the due, "by" a second after it
+SKEW_SECONDS = 2.0  # a delivery this long before the update tells of it: two clocks differ
 MINUTE = timedelta(seconds=60)  # how exactly a figure in minutes tells an instant
-OSCILLATING = (
-    "oscillating: its answer went to and fro between two for minutes; something on the helpdesk "
-    "changes what the policy rests on whenever we write"
-)
 # after an update; seconds are usual, a busy helpdesk takes longer
 OWN_DATES_AFTER = (timedelta(seconds=5), timedelta(seconds=20), timedelta(minutes=2))
 
@@ -61,21 +58,26 @@ class Look:
     conceded: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def is_breach(self) -> bool:
+        """Whether its next change by itself is a missed target."""
+        at = self.evaluation.next_change_at
+        return at is not None and any(
+            one.outcome.breached_at is None
+            and one.outcome.due_at is not None
+            and timedelta(0) <= at - one.outcome.due_at <= SECOND
+            for one in self.evaluation.metrics
+            if one.is_open
+        )
+
+    @property
+    def ticket_id(self) -> str:
+        """The helpdesk's id of the ticket."""
+        return self.claim.ticket_id
+
+    @property
     def fingerprint(self) -> str:
         """A short name for the desired values."""
         return writes.fingerprint(self.wanted)
-
-
-def tally_of(looks: Sequence[Look], new: Sequence[Look], *, written: bool) -> None:
-    """Count what looks came to, once it is stored; `new` are those with another answer."""
-    for one in looks:
-        if one.found is None:
-            continue
-        tally, is_new = one.found.tally, one in new
-        tally.changed += is_new
-        tally.written += written and one.plan is not None
-        tally.missed += is_new and one.found.told is False
-        tally.told += one.found.told is True
 
 
 def recall(
@@ -144,7 +146,11 @@ def look(
     `contested` are the fields that are written nowhere at the moment.
     """
     past = journal.extend(
-        memory.past, reading, told, memory.observations, untold=_is_untold(claim, found)
+        memory.past,
+        reading,
+        told,
+        memory.observations,
+        untold=_is_untold(claim, found, memory, reading, offset),
     )
     ticket = journal.complete(reading.ticket, past)
     instant = max(datetime.fromtimestamp(at + offset, UTC), _latest(ticket))
@@ -173,16 +179,31 @@ def look(
     )
 
 
-def _is_untold(claim: Claim, found: Found | None) -> bool:
-    """Whether no webhook told of what this look may find: a page of changes led to it."""
-    if found is not None:
-        return found.told is not True
-    return claim.rank == Rank.BACKFILL
+def _is_untold(
+    claim: Claim, found: Found | None, memory: Memory, reading: Reading, offset: float
+) -> bool:
+    """Whether a value that moved may have done so unheard of, and before "last updated".
+
+    Nothing brought us here that told of the last update; or hooks did that tell of each value that
+    moves, so that what they have not told of was told by a delivery that never came; or something
+    else has happened too, which may be all that the delivery told of.
+    """
+    if found is not None and found.told is not True:
+        return True
+    if claim.rank == Rank.BACKFILL or memory.observations:
+        return True
+    if memory.past is not None and journal.something_else(memory.past, reading):
+        return True
+    heard_at = (claim.hinted_at or 0.0) + offset
+    return found is None and heard_at < reading.updated_at.timestamp() - SKEW_SECONDS
 
 
-def untold(one: Claim, found: Found | None, memory: Memory) -> tuple[Observation, ...] | None:
-    """What webhooks have said where none brought us here; None where one did."""
-    return memory.observations if _is_untold(one, found) else None
+def untold(
+    one: Claim, found: Found | None, memory: Memory, reading: Reading, offset: float
+) -> tuple[Observation, ...] | None:
+    """What webhooks have said, where a value may have moved that they did not tell of."""
+    is_untold = _is_untold(one, found, memory, reading, offset)
+    return memory.observations if is_untold else None
 
 
 def is_unsure(one: Look) -> bool:
@@ -219,63 +240,3 @@ def _latest(ticket: Ticket) -> datetime:
         + [change.at for change in ticket.changes[-1:]]
         + [reply.at for reply in (*ticket.replies[-1:], *ticket.calls[-1:])]
     )
-
-
-def keep(conn: Connection, account: Account, done: Look) -> bool:
-    """Store what a look has shown; returns whether the answer is a new one."""
-    ticket_id = done.claim.ticket_id
-    evidence.keep_history(conn, account.name, ticket_id, journal.to_body(done.past))
-    remarks = done.plan.remarks if done.plan is not None else None
-    is_new = evidence.keep_evaluation(conn, account.name, done.evaluation, remarks)
-    claim, was_over = done.claim, done.claim.was_over and done.evaluation.ticket.is_done
-    held = (claim.write_blocked, dict(claim.conceded), claim.was_over)
-    if held != (done.write_blocked, dict(done.conceded), was_over):
-        schedule.hold_back(
-            conn, account.name, ticket_id, blocked=done.write_blocked, conceded=done.conceded,
-            was_over=was_over,
-        )  # fmt: skip
-    if is_new and done.found is not None and done.found.told is False:
-        evidence.record(conn, account.name, ticket_id, evidence.MISSED, {"feed": done.found.feed})
-    if (
-        is_new
-        and claim.seen_updated_at is not None
-        and brakes.oscillates(conn, account.name, ticket_id)
-    ):
-        schedule.park(conn, account.name, ticket_id, OSCILLATING)
-    notices.take_down(conn, account, done.evaluation)
-    if done.newest:
-        conn.execute(
-            delete(observation).where(
-                observation.c.account == account.name,
-                observation.c.ticket_id == ticket_id,
-                observation.c.id <= done.newest,
-            )
-        )
-    return is_new
-
-
-def finish(conn: Connection, account: Account, done: Look, *, written: bool) -> bool:
-    """A look ended well: store it and say when the next one is; whether the answer is new."""
-    is_new = keep(conn, account, done)
-    if written and done.plan is not None:
-        body = writes.written(done.plan, done.fingerprint)
-        evidence.record(conn, account.name, done.claim.ticket_id, evidence.WRITTEN, body)
-    schedule.ended(
-        conn,
-        account.name,
-        done.claim.ticket_id,
-        wanted=done.claim.wanted,
-        look_at=_look_at(conn, account.name, done, written),
-        seen_updated_at=done.reading.updated_at.timestamp(),
-        written_fingerprint=done.fingerprint if written else done.claim.written_fingerprint,
-    )
-    return is_new
-
-
-def _look_at(conn: Connection, account: str, done: Look, written: bool) -> float | None:
-    """When the answer changes by itself, or sooner if a read must show whether a write stood."""
-    change = schedule.by_our_clock(conn, account, done.next_change)
-    if not written or done.plan is None or done.plan.verify_after is None:
-        return change
-    verify = now(conn) + done.plan.verify_after
-    return verify if change is None else min(change, verify)

@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import ColumnElement, Connection, select, update
 
+from connector import telemetry
 from connector.engine.notices import DUE, GIVEN_UP, SENT
 from connector.store.database import Database, now, skip_locked
 from connector.store.tables import notice
@@ -119,6 +120,7 @@ class Messenger:
 
     def _deliver_one(self, name: str) -> bool:
         for ticket_id in self._database.run(lambda conn: give_up(conn, name)):
+            telemetry.NOTICES.labels(name, "given_up").inc()
             log.error("notice given up: it could not be sent", account=name, ticket=ticket_id)
         message = self._database.run(lambda conn: take(conn, name))
         if message is None:
@@ -231,6 +233,7 @@ def _signature(key: bytes, signed: bytes) -> str:
 
 def _log(name: str, message: Message, posted: Posted) -> None:
     about = {"account": name, "ticket": message.ticket_id, "message": message.id}
+    telemetry.NOTICES.labels(name, "sent" if is_success(posted) else "failed").inc()
     if is_success(posted):
         log.info("notice sent", **about, attempts=message.attempts)
     elif posted.status == GONE:

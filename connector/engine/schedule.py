@@ -4,13 +4,28 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, exists, func, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Double,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from connector.engine import accounts
 from connector.engine.rank import Rank
 from connector.store.database import insert, now, skip_locked
 from connector.store.tables import account as account_table
-from connector.store.tables import intent, sync, ticket
+from connector.store.tables import intent, note, sync, ticket
 
 FIRST_BACKOFF_SECONDS = 2.0
 LONGEST_BACKOFF_SECONDS = 300.0
@@ -38,6 +53,8 @@ class Claim:
     last_error: str | None
     #: the latest delivery of a webhook about it, epoch seconds; None: none
     hinted_at: float | None = None
+    #: when its answer is to change by itself, epoch seconds of our clock; None: never
+    timer_at: float | None = None
     #: why no write is tried until the ticket changes
     write_blocked: str | None = None
     #: fields given up until another value is wanted: name -> the value
@@ -53,12 +70,27 @@ class Claim:
 
 def _is_due(at: float) -> Any:
     return and_(
+        ticket.c.rank.in_([int(one) for one in Rank]),  # else no planner enters the index by time
         ticket.c.look_at.is_not(None),
         ticket.c.look_at <= at,
         ticket.c.not_before <= at,
         ticket.c.parked.is_(None),
         ticket.c.open_intent.is_(None),
     )
+
+
+def note_is_due(at: float) -> Any:
+    """A note is to be written or looked for; not while its ticket is parked or a job is at it."""
+    columns = note.c
+    # as literals: with parameters, no planner sees that the index of open notes will do
+    states: Any = bindparam(None, ("due", "sending"), expanding=True, literal_execute=True)
+    is_free = exists().where(
+        ticket.c.account == columns.account,
+        ticket.c.ticket_id == columns.ticket_id,
+        ticket.c.parked.is_(None),
+        ticket.c.open_intent.is_(None),
+    )
+    return and_(columns.state.in_(states), columns.not_before <= at, is_free)
 
 
 def accounts_to_drain(conn: Connection, names: Sequence[str]) -> list[str]:
@@ -72,11 +104,12 @@ def accounts_to_drain(conn: Connection, names: Sequence[str]) -> list[str]:
     following = exists().where(
         sync.c.account == columns.name, sync.c.next_at <= at, sync.c.paused.is_(False)
     )
+    noting = exists().where(note.c.account == columns.name, note_is_due(at))
     query = select(columns.name).where(
         columns.name.in_(list(names)),
         columns.held_until <= at,
         or_(columns.lease_holder.is_(None), columns.lease_until <= at),
-        or_(due, writing, following),
+        or_(due, writing, following, noting),
     )
     return [row[0] for row in conn.execute(query)]
 
@@ -103,7 +136,7 @@ def waiting(conn: Connection, account: str) -> tuple[int, float]:
 def claim(conn: Connection, account: str, size: int, *, background_first: bool) -> list[Claim]:
     """Up to `size` due tickets by rank and then by age; counts the attempt in this transaction."""
     at = now(conn)
-    order = (Rank.RETRY, Rank.BACKFILL, Rank.HINT) if background_first else tuple(Rank)
+    order = (Rank.RETRY, Rank.BACKFILL, Rank.BREACH, Rank.HINT) if background_first else tuple(Rank)
     found: list[Claim] = []
     for rank in order:
         found += _due_of(conn, account, rank, at, size - len(found))
@@ -120,16 +153,19 @@ def claim(conn: Connection, account: str, size: int, *, background_first: bool) 
 
 
 def admit(
-    conn: Connection, account: str, seen: Mapping[str, float], rank: Rank, over: Collection[str]
-) -> list[Claim]:
+    conn: Connection, account: str, seen: Mapping[str, float], rank: Rank, over: Collection[str],
+    age: float,
+) -> list[Claim]:  # fmt: skip
     """Claim the tickets that a page shows newer than we know them: id -> "last updated", epoch s.
 
-    `over` are those that were solved before we came, if this is their first sight.
+    `over` are those that were solved before we came, if this is their first sight. `age` are the
+    seconds since the page was read: what a hint or a look has told since then is newer than it.
 
     One that cannot be claimed now, because a write of it is on its way or it waits after a failure,
     is looked at once it can. One that is parked is tried, since it has changed.
     """
     at, columns, ids = now(conn), ticket.c, sorted(seen)
+    read_at = at - age
     if not ids:
         return []
     new = [
@@ -138,14 +174,20 @@ def admit(
         for one in ids
     ]
     conn.execute(insert(conn, ticket).on_conflict_do_nothing(), new)
+    offset = accounts.clock_offset(conn, account)
     query = (
         _claims()
         .add_columns(columns.open_intent, columns.not_before)
-        .where(columns.account == account, columns.ticket_id.in_(ids))
+        .where(
+            columns.account == account,
+            columns.ticket_id.in_(ids),
+            or_(columns.hinted_at.is_(None), columns.hinted_at < read_at),
+        )
+        .with_for_update(of=ticket)  # a hint that comes now is one that comes after
     )
     rows = [
         row for row in conn.execute(query)
-        if _is_newer(seen[row.ticket_id], row)
+        if _is_newer(seen[row.ticket_id], row, read_at + offset)
     ]  # fmt: skip
     free = [row for row in rows if row.open_intent is None and row.not_before <= at]
     changed = [row.ticket_id for row in rows]
@@ -168,13 +210,15 @@ def admit(
     return [_claim(row, wanted=row.wanted, attempts=row.attempts + 1) for row in free]
 
 
-def _is_newer(updated_at: float, row: Row[Any]) -> bool:
-    """Whether a ticket may differ from what was judged; "last updated" has whole seconds."""
+def _is_newer(updated_at: float, row: Row[Any], read_at: float) -> bool:
+    """Whether a ticket may differ from what was judged; "last updated" has whole seconds.
+
+    `read_at`: when the page was read, by the helpdesk's clock as `evaluated_at` is.
+    """
     if row.evaluated_at is None or row.seen_updated_at is None or row.seen_updated_at < updated_at:
         return True
-    return bool(
-        row.seen_updated_at == updated_at and row.evaluated_at < updated_at + UNSURE_SECONDS
-    )
+    is_unsure = row.evaluated_at < updated_at + UNSURE_SECONDS
+    return bool(row.seen_updated_at == updated_at and is_unsure and row.evaluated_at < read_at)
 
 
 def _due_of(conn: Connection, account: str, rank: int, at: float, size: int) -> list[Claim]:
@@ -211,6 +255,7 @@ def _claims() -> Select[Any]:
         columns.look_at,
         columns.last_error,
         columns.hinted_at,
+        columns.timer_at,
         columns.write_blocked,
         columns.conceded,
         columns.evaluated_at,
@@ -229,41 +274,66 @@ def _claim(row: Row[Any], *, wanted: int, attempts: int) -> Claim:
         due_since=row.look_at or 0.0,
         last_error=row.last_error,
         hinted_at=row.hinted_at,
+        timer_at=row.timer_at,
         write_blocked=row.write_blocked,
         conceded=row.conceded or {},
         was_over=row.was_over,
     )
 
 
-def by_our_clock(conn: Connection, account: str, instant: float | None) -> float | None:
-    """An instant of the helpdesk's clock by the database's, epoch seconds."""
-    return None if instant is None else instant - accounts.clock_offset(conn, account)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """A look that ended well. Instants are epoch seconds."""
+
+    ticket_id: str
+    #: `ticket.wanted` when it was claimed
+    wanted: int
+    #: when to look again, by the database's clock; None: never by itself
+    look_at: float | None
+    #: that is when a target is missed
+    is_breach: bool
+    #: the helpdesk's "last updated" of what was seen
+    seen_updated_at: float
+    #: fingerprint of the values that were last written; None: none were
+    written_fingerprint: str | None
 
 
-def ended(
-    conn: Connection, account: str, ticket_id: str, *, wanted: int, look_at: float | None,
-    **values: Any,
-) -> None:  # fmt: skip
-    """A look ended well: look again at `look_at`, or now if a hint came meanwhile."""
+def ended(conn: Connection, account: str, endings: Sequence[Ending]) -> None:
+    """Looks ended well: each ticket is due when it says, or now if a hint came meanwhile."""
+    if not endings:
+        return
     at, columns = now(conn), ticket.c
-    echo = columns.echo_at if look_at is None else _least(conn, columns.echo_at, look_at)
-    echoed = case((columns.echo_at.is_(None), look_at), else_=echo)
+    next_at = cast(bindparam("next_at"), Double)  # PostgreSQL asks for the type of a bare NULL
+    echoed = case(
+        (columns.echo_at.is_(None), next_at),
+        (or_(next_at.is_(None), columns.echo_at < next_at), columns.echo_at),
+        else_=next_at,
+    )
+    seen = columns.wanted == bindparam("was_wanted", type_=Integer)
     conn.execute(
         update(ticket)
-        .where(columns.account == account, columns.ticket_id == ticket_id)
+        .where(columns.account == account, columns.ticket_id == bindparam("of_ticket"))
         .values(
-            look_at=case((columns.wanted == wanted, echoed), else_=at),
-            rank=Rank.HINT,
+            look_at=case((seen, echoed), else_=at),
+            rank=bindparam("next_rank"),
             attempts=0,
             not_before=0.0,
             last_error=None,
-            **values,
-        )
+            seen_updated_at=bindparam("seen"),
+            written_fingerprint=bindparam("written"),
+        ),
+        [
+            {
+                "of_ticket": one.ticket_id,
+                "was_wanted": one.wanted,
+                "next_at": one.look_at,
+                "next_rank": int(Rank.BREACH if one.is_breach else Rank.HINT),
+                "seen": one.seen_updated_at,
+                "written": one.written_fingerprint,
+            }
+            for one in sorted(endings, key=lambda one: one.ticket_id)
+        ],
     )
-
-
-def _least(conn: Connection, left: Any, right: Any) -> Any:
-    return (func.min if conn.dialect.name == "sqlite" else func.least)(left, right)
 
 
 def again(

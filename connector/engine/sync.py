@@ -20,7 +20,13 @@ from connector.engine.holding import Holding
 from connector.engine.intake import request_look
 from connector.engine.rank import Rank
 from connector.engine.schedule import Claim
-from connector.errors import AccountError, HelpdeskUnreachable, RateLimited, RoleMissing
+from connector.errors import (
+    AccountError,
+    HelpdeskUnreachable,
+    RateLimited,
+    RoleMissing,
+    loggable,
+)
 from connector.helpdesks.base import EventPage, JSONObject, Page, Reading
 from connector.store.database import insert, now
 from connector.store.tables import intent, past_event, sync, ticket
@@ -303,7 +309,9 @@ class Sync:
         rank = Rank.BACKFILL if opened.feed == FULL else Rank.RETRY
         over = {name for name, one in by_id.items() if self._was_over(opened, one)}
         claims = self._holding.commit(
-            lambda conn: schedule.admit(conn, self._name, seen, rank, over)
+            lambda conn: schedule.admit(
+                conn, self._name, seen, rank, over, self._holding.monotonic() - opened.read_at
+            )
         )
         rows = self._rows_of(opened, readings)
         return [
@@ -388,7 +396,7 @@ class Sync:
         seconds = REFUSED_SECONDS if isinstance(error, RoleMissing) else RETRY_SECONDS
         seconds = error.retry_after or seconds
         if not isinstance(error, RateLimited):
-            log.warning("sync waits", account=self._name, feed=row.feed, reason=str(error))
+            log.warning("sync waits", account=self._name, feed=row.feed, reason=loggable(error))
 
         def work(conn: Connection) -> None:
             _set(conn, self._name, row.feed, next_at=now(conn) + seconds, last_error=str(error))

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, delete, insert, select, update
 
+from connector import telemetry
 from connector.engine.accounts import Lease
 from connector.engine.context import Account
 from connector.helpdesks.base import Desired, Plan
@@ -75,6 +76,8 @@ class Sent:
     wanted: int
     #: the helpdesk's "last updated" of the reading, epoch seconds
     seen_updated_at: float
+    #: that change is a missed target
+    is_breach: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,6 +132,7 @@ def _body(sent: Sent) -> dict[str, Any]:
         "next_change": sent.next_change,
         "wanted": sent.wanted,
         "seen_updated_at": sent.seen_updated_at,
+        "is_breach": sent.is_breach,
     }
 
 
@@ -145,6 +149,7 @@ def written(plan: Plan, mark: str) -> dict[str, Any]:
 
 def log_written(account: str, ticket_id: str, body: Mapping[str, Any]) -> None:
     """A line in the log for what was written; `body` as `written` gives it."""
+    telemetry.WRITTEN.labels(account).inc()
     log.info(
         "written",
         account=account,

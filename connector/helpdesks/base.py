@@ -47,10 +47,14 @@ class Wants:
 NOTHING_MORE = Wants()
 
 
+EVENT = "event"  #: in the place of a field: something happened, and no value that we know moved
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observation:
     """What a delivery says about one value. Never written back from."""
 
+    #: the value, by our name; or `EVENT`, from hooks that would have told of a value
     field: str
     before: str | None
     after: str | None
@@ -110,6 +114,8 @@ class Reading:
     tags: frozenset[str]
     #: why the ticket takes no writes; None when it does
     read_only: str | None = None
+    #: the helpdesk's id of the customer, so that he can be forgotten; None: not told
+    requester_id: str | None = None
     #: the read showed one ticket alone, so that its tags may be replaced (Freshdesk)
     single: bool = False
     #: what the vendor's folder needs to write back (ids, stamps); opaque to the engine
@@ -303,6 +309,18 @@ class Helpdesk(Protocol):
 
     def jobs(self, job_ids: Sequence[str]) -> Sequence[Job]:
         """How bulk writes stand; a job that the helpdesk no longer knows is missing."""
+
+    def add_note(self, ticket_id: str, text: str) -> None:
+        """Write a private note into a ticket. Doing it twice makes two.
+
+        `text` is plain; its lines stay lines.
+        """
+
+    def has_note(self, ticket_id: str, marker: str, since: datetime) -> bool:
+        """Whether a note of the ticket, written at `since` or later, holds `marker`.
+
+        Raises `TicketNotFound`.
+        """
 
     def clock_samples(self) -> Sequence[ClockSample]:
         """The clock readings since the last call of this method."""

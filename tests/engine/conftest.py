@@ -54,6 +54,8 @@ CALLS = (
     "count",
     "oldest_open",
     "jobs",
+    "add_note",
+    "has_note",
     *WRITES,
 )
 HOLDER = "test"

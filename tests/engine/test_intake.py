@@ -7,13 +7,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import event, select, update
+from sqlalchemy import Connection, event, select, update
 
 from connector.engine.intake import Delivery as D
 from connector.engine.intake import Intake, Rank, accept, accept_all, request_look
@@ -273,10 +274,8 @@ def test_many_looks_can_be_requested_at_once_each_ticket_once(database: Database
 
 
 @pytest.fixture
-def intake(database: Database) -> Iterator[Intake]:
-    made = Intake(database)
-    yield made
-    made.stop()
+def intake(database: Database) -> Intake:
+    return Intake(database)
 
 
 def in_threads(count: int, work: Any) -> None:
@@ -308,25 +307,11 @@ def test_what_submit_has_returned_for_is_seen_by_others(intake: Intake, database
     assert the_row(database)["wanted"] == 1
 
 
-def test_no_thread_runs_before_the_first_hint(intake: Intake) -> None:
-    before = [thread.name for thread in threading.enumerate()]
-    intake.submit("acme", hint())
-    after = [thread.name for thread in threading.enumerate()]
-    assert (before.count("intake"), after.count("intake")) == (0, 1)
-
-
-def test_a_hint_about_no_ticket_does_not_need_the_store(intake: Intake) -> None:
-    intake.stop()
-    intake.submit("acme", hint(None))
-
-
-def test_after_stop_hints_are_refused_and_what_waited_is_stored(database: Database) -> None:
-    intake = Intake(database)
-    intake.submit("acme", hint())
-    intake.stop()
-    with pytest.raises(StoreError, match="stopping"):
-        intake.submit("acme", hint())
-    assert the_row(database)["wanted"] == 1
+def test_a_hint_about_no_ticket_does_not_need_the_store(intake: Intake, database: Database) -> None:
+    with database.write() as conn:
+        tables.ticket.drop(conn)
+    intake.submit("acme", hint(None, "d1"))
+    assert rows(database, tables.delivery) == []
 
 
 @pytest.mark.parametrize(
@@ -359,7 +344,6 @@ def test_one_hint_that_cannot_be_stored_does_not_take_the_others_with_it(
             outcomes[n] = str(error)
 
     in_threads(6, work)
-    intake.stop()
     refused = "it holds characters that the database cannot store"
     assert outcomes == {n: refused if n == 3 else "stored" for n in range(6)}
     assert {row["ticket_id"] for row in rows(database)} == {"0", "1", "2", "4", "5"}
@@ -375,23 +359,50 @@ def test_when_the_store_refuses_the_submitter_hears_it_with_a_time_to_come_back(
     assert caught.value.retry_after == 5
 
 
+@contextmanager
+def held(database: Database) -> Iterator[Connection]:
+    """Nobody else can write about ticket 0; on PostgreSQL about others they can."""
+    with database.write() as conn:
+        conn.execute(tables.ticket.insert().values(account="acme", ticket_id="0", created=0))
+        yield conn
+
+
+def leading(intake: Intake) -> bool:
+    return intake._storing_since is not None and not intake._waiting
+
+
 def test_a_full_queue_refuses_instead_of_growing(database: Database) -> None:
     intake = Intake(database, capacity=2)
     threads = [threading.Thread(target=intake.submit, args=("acme", hint("0"))) for _ in range(3)]
-    with database.write() as conn:  # the first of them waits for this row, the others for it
-        conn.execute(tables.ticket.insert().values(account="acme", ticket_id="0", created=0))
+    with held(database):  # the first of them waits for this row, the others for it
         threads[0].start()
-        wait_for(lambda: intake._thread is not None and intake._queue.empty())
-        time.sleep(0.1)
+        wait_for(lambda: leading(intake))
         for thread in threads[1:]:
             thread.start()
-        wait_for(intake._queue.full)
+        wait_for(lambda: len(intake._waiting) == 2)
         with pytest.raises(StoreError, match="too many deliveries wait to be stored"):
             intake.submit("acme", hint("0"))
     for thread in threads:
         thread.join()
-    intake.stop()
     assert the_row(database)["wanted"] == 3
+
+
+def test_who_waits_too_long_is_refused_and_not_stored_later(
+    database: Database,
+) -> None:
+    intake = Intake(database, patience=0.2)
+    first = threading.Thread(target=intake.submit, args=("acme", hint("0", "first")))
+    with held(database):
+        first.start()
+        wait_for(lambda: leading(intake))
+        for delivery in ("waits", "comes-when-the-store-is-known-to-be-slow"):
+            with pytest.raises(StoreError, match="the store has not answered") as caught:
+                intake.submit("acme", hint("0", delivery))
+            assert (caught.value.retry_after, len(intake._waiting)) == (5, 0)
+    first.join()
+    intake.submit("acme", hint("0", "later"))
+    stored = {row["delivery_id"] for row in rows(database, tables.delivery)}
+    assert (stored, the_row(database)["wanted"]) == ({"first", "later"}, 2)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -387,3 +387,19 @@ def test_what_a_webhook_observed_dates_the_change_and_is_used_up(desk: Desk) -> 
     found = [one for one in stored["body"]["changes"] if one[1] == PRIORITY]
     assert [one[0] for one in found] == [told.timestamp()]
     assert desk.rows(tables.observation) == []
+
+
+def test_a_change_whose_webhook_was_lost_is_not_dated_by_the_next_webhook(zendesk: Desk) -> None:
+    ticket = zendesk.create(priority="low")
+    zendesk.enrich(ticket)
+    zendesk.drain_until_quiet()
+    zendesk.advance(600)
+    zendesk.edit(ticket, priority="urgent")  # its webhook is lost
+    changed_at = zendesk.stands(ticket).updated_at.timestamp()
+    zendesk.advance(7200)
+    zendesk.control("POST", f"tickets/{ticket}/note", {"body": "Two hours later."})
+    zendesk.enrich(ticket)  # the webhook of the note comes
+    zendesk.drain_until_quiet()
+    changes = zendesk.rows(tables.history)[0]["body"]["changes"]
+    at, inferred = next((one[0], one[4]) for one in changes if one[1] == PRIORITY)
+    assert (at, inferred) == (changed_at, False)

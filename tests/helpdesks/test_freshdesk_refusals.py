@@ -49,10 +49,18 @@ def put(wire, sent=SENT, **answer):
 
 VALUES = {
     "mandatory field": ([flaw("custom_fields.cf_root_cause", MANDATORY)], WriteBlocked, "cf_root"),
-    "mandatory type": ([flaw("type", MANDATORY)], WriteBlocked, "type: It should not be blank"),
+    "mandatory type": (
+        [flaw("type", MANDATORY)],
+        WriteBlocked,
+        "type: invalid_value «It should not be blank",
+    ),
     "agent at closure": ([flaw("responder_id", MANDATORY)], WriteBlocked, "responder_id"),
     "foreign and ours": ([flaw("type"), flaw("due_by")], WriteBlocked, "before type is put right"),
-    "a date": ([flaw("due_by", "It is too early")], DatesRefused, "due_by: It is too early"),
+    "a date": (
+        [flaw("due_by", "It is too early")],
+        DatesRefused,
+        "due_by: invalid_value «It is too early",
+    ),
     "state of the ticket": (
         [flaw("fr_due_by", "current state", "incompatible_field")],
         DatesRefused,
@@ -71,7 +79,11 @@ VALUES = {
     ),
     "hidden": ([flaw("cf_sla_state", code="inaccessible_field")], WriteRefused, "show it there"),
     "gone": ([flaw("cf_sla_state", code="invalid_field")], WriteRefused, "no longer has the field"),
-    "bracketed": ([flaw("custom_field[cf_sla_state]")], WriteRefused, "cf_sla_state: wrong"),
+    "bracketed": (
+        [flaw("custom_field[cf_sla_state]")],
+        WriteRefused,
+        "cf_sla_state: invalid_value «wrong",
+    ),
     "old name": ([flaw("sla_state")], WriteRefused, "see the field and the mapping"),
     "ours, not sent": ([flaw("cf_sla_explanation", MANDATORY)], WriteRefused, "mandatory"),
     "tags": ([flaw("tags", "too long")], WriteRefused, "prefix"),
@@ -83,7 +95,7 @@ def test_a_refused_value_is_laid_at_the_right_door(wire, flaws, error, told):
     with pytest.raises(WriteRefused, match=told) as caught:
         put(wire, status=400, json=invalid(*flaws))
     assert type(caught.value) is error
-    assert "ticket 20: Validation failed: " in str(caught.value)
+    assert "ticket 20: «Validation failed»: " in str(caught.value)
 
 
 def test_a_date_that_was_not_sent_is_somebody_elses(wire):

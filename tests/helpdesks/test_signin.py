@@ -32,8 +32,9 @@ from connector.helpdesks.zendesk.signin import refusal_by, sign_in
 from connector.http import Answer, Session
 from connector.settings import AccountSettings, SignIn
 from connector.store.database import Database
+from connector.store.keys import Keys
 from connector.store.migrate import upgrade
-from connector.store.secrets import Keys, StoredVault
+from connector.store.secrets import StoredVault
 from connector.store.tables import secret
 from sandbox.application import create_sandbox
 from sandbox.server import serving

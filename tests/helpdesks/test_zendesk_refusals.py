@@ -151,8 +151,8 @@ SCOPE = {"error": {"title": "Forbidden", "message": "You are missing the followi
     ("answer", "expected", "words"),
     [
         ({"status": 403, "json": FORBIDDEN}, RoleMissing, "larger role"),
-        ({"status": 403, "json": SCOPE}, RoleMissing, "required scopes: read; give the OAuth"),
-        ({"status": 403, "body": SCOPE["error"]["message"]}, RoleMissing, "scopes: read; give"),
+        ({"status": 403, "json": SCOPE}, RoleMissing, "required scopes: read»; give the OAuth"),
+        ({"status": 403, "body": SCOPE["error"]["message"]}, RoleMissing, "scopes: read»; give"),
         ({"status": 403, "body": "<html>"}, RoleMissing, "no reason given"),
         (
             {"status": 403, "json": {"error": {"title": "x", "message": "Account suspended"}}},

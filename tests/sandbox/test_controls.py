@@ -184,6 +184,23 @@ def test_a_stale_read_that_is_too_old_shows_the_present(desk):
     assert desk.get(ticket_id)["subject"] == "Second"
 
 
+def test_a_stale_read_shows_no_message_that_has_just_been_written(desk):
+    ticket_id = desk.ticket()
+    desk.control("POST", "faults", {"stale": 1, "stale-seconds": 60})
+    for public in (True, False):
+        reply = {"as": "agent", "body": "We are on it.", "public": public}
+        desk.control("POST", f"tickets/{ticket_id}/reply", reply)
+    path = f"/tickets/{ticket_id}/" + ("comments" if _is_zendesk(desk) else "conversations")
+
+    def said():
+        answer = desk.api("GET", path).json()
+        return str(answer).count("We are on it.")
+
+    assert said() == 0
+    desk.control("POST", "faults", {})
+    assert said() >= 2
+
+
 def test_the_same_seed_gives_the_same_faults(served_with):
     def fates(seed):
         with served_with("zendesk", seed=seed) as zendesk:

@@ -24,7 +24,7 @@ from connector.helpdesks.base import (
     Room,
     Wants,
 )
-from connector.helpdesks.freshdesk import limits, translate, webhook
+from connector.helpdesks.freshdesk import limits, notes, translate, webhook
 from connector.helpdesks.freshdesk import plan as planning
 from connector.helpdesks.freshdesk.catalogue import Catalogue, read_catalogue
 from connector.helpdesks.freshdesk.changes import Walk
@@ -230,6 +230,15 @@ class Freshdesk:
         """None: there are no bulk writes."""
         return ()
 
+    def add_note(self, ticket_id: str, text: str) -> None:
+        """Write a private note."""
+        self._client.add_note(_plain_id(ticket_id), notes.note_of(text))
+
+    def has_note(self, ticket_id: str, marker: str, since: datetime) -> bool:  # noqa: ARG002
+        """Look through all conversations: Freshdesk lists the oldest first, and nothing else."""
+        conversations = self._client.conversations(_plain_id(ticket_id))
+        return any(notes.holds(one, marker) for one in conversations)
+
     def clock_samples(self) -> Sequence[ClockSample]:
         """The clock readings since the last call."""
         return [
@@ -277,6 +286,7 @@ def connect(
         classify=refused_sign_in,
         default_retry_after=DEFAULT_RETRY_AFTER,
         sleep=sleep,
+        account=account.name,
     )
     return Freshdesk(account, mapping, session, wants=wants, budget=budget, monotonic=monotonic)
 

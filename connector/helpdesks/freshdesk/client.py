@@ -167,6 +167,14 @@ class Client:
                 return list(found.values())
         raise TicketError(f"GET {template}: the pages do not come to an end")
 
+    def add_note(self, ticket_id: str, note: JSONObject) -> None:
+        """Add a note to a ticket."""
+        template = "/api/v2/tickets/{id}/notes"
+        answer = self._call("POST", template.format(id=ticket_id), template=template, body=note)
+        if not answer.ok:
+            about, own = f"note of ticket {ticket_id}", frozenset(note)
+            raise refused_write(answer, about, sent=note, own=own)
+
     def update(self, ticket_id: str, fields: JSONObject, own: frozenset[str]) -> None:
         """Write fields of one ticket; `own` are the names of our custom fields.
 

@@ -16,6 +16,7 @@ from connector.errors import (
     WriteBlocked,
     WriteConflict,
     WriteRefused,
+    quoted,
 )
 from connector.helpdesks.base import JSONObject
 from connector.helpdesks.freshdesk.signin import refusal
@@ -24,6 +25,7 @@ from connector.http import Answer
 MAX_REASON = 300  # characters of a vendor's messages that we repeat
 DATES = frozenset({"fr_due_by", "due_by"})
 TAGS = "tags"
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 PREFIX = re.compile(r"^(?:ticket\.)?(?:custom_fields?)(?:\.|\[)(?P<name>[^\]]+)\]?$")
 
 BLOCKED = (
@@ -74,7 +76,9 @@ class Flaw:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.message or self.code}"
+        """What is wrong with which field; Freshdesk's words are quoted."""
+        said = [one for one in (_name(self.code), quoted(self.message)) if one]
+        return f"{_name(self.field)}: {' '.join(said)}"
 
 
 def refused_sign_in(answer: Answer) -> ConnectorError | None:
@@ -113,13 +117,18 @@ def _refused_values(
     message: str, flaws: list[Flaw], sent: JSONObject, own: frozenset[str]
 ) -> WriteRefused:
     ours = {_bare(name) for name in (*own, *({TAGS, *DATES} & sent.keys()))}
-    foreign = sorted({flaw.field for flaw in flaws if _bare(flaw.field) not in ours})
+    foreign = sorted({_name(flaw.field) for flaw in flaws if _bare(flaw.field) not in ours})
     if foreign:
         return WriteBlocked(f"{message}. {BLOCKED.format(fields=', '.join(foreign))}")
     if any(flaw.field in DATES for flaw in flaws):
         return DatesRefused(f"{message}. {DATES_ADVICE}")
     advice = dict.fromkeys(_advice(flaw) for flaw in flaws)
     return WriteRefused(". ".join([message, *advice]))
+
+
+def _name(text: str) -> str:
+    """A field's name or a code; whatever else stands in its place is Freshdesk's words."""
+    return text if _NAME.fullmatch(text) else quoted(text)
 
 
 def _bare(name: str) -> str:
@@ -137,7 +146,7 @@ def _advice(flaw: Flaw) -> str:
 def reason(data: Any) -> str:
     """What Freshdesk says, field by field; never the values that were sent."""
     lines = "; ".join(map(str, _flaws(data)))
-    head = _text(data, "description") or _text(data, "message")
+    head = quoted(_text(data, "description") or _text(data, "message"))
     return ": ".join(part for part in (head, lines) if part)[:MAX_REASON]
 
 

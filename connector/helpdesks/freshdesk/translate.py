@@ -93,6 +93,7 @@ def reading(
         fields=_written(raw, catalogue, native),
         tags=frozenset(_tags(raw)),
         read_only=ticket.values[CANCELLED] or (ARCHIVED if raw.get(ARCHIVED) is True else None),
+        requester_id=plain(raw.get("requester_id")),
         single=single,
         raw={
             "tags": _tags(raw),

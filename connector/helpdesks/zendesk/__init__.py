@@ -25,7 +25,7 @@ from connector.helpdesks.base import (
     Room,
     Wants,
 )
-from connector.helpdesks.zendesk import events, limits, translate, webhook
+from connector.helpdesks.zendesk import events, limits, notes, translate, webhook
 from connector.helpdesks.zendesk import plan as planning
 from connector.helpdesks.zendesk.catalogue import (
     Catalogue,
@@ -224,6 +224,15 @@ class Zendesk:
         statuses = self._client.job_statuses(job_ids) if job_ids else []
         return [planning.job_of(status) for status in statuses if status.get("id")]
 
+    def add_note(self, ticket_id: str, text: str) -> None:
+        """Write an internal note."""
+        self._client.add_comment(_plain_id(ticket_id), notes.comment_of(text))
+
+    def has_note(self, ticket_id: str, marker: str, since: datetime) -> bool:
+        """Look through the comments, the newest first, as far back as `since`."""
+        pages = self._client.comments(_plain_id(ticket_id))
+        return any(notes.holds(row, marker) for row in notes.written_since(pages, since))
+
     def clock_samples(self) -> Sequence[ClockSample]:
         """The clock readings since the last call."""
         return [
@@ -287,7 +296,7 @@ def connect(
     if account.webhook.window_seconds and now is None:
         raise SettingsError("webhook.window_seconds needs a clock; give 'now' to connect()")
     base_url = account.base_url or f"https://{account.subdomain}.zendesk.com"
-    tokens = token_session(base_url, sleep)
+    tokens = token_session(base_url, sleep, account.name)
     authorizer = sign_in(
         account.sign_in, tokens, vault, account=account.name or "ACCOUNT", sleep=sleep
     )
@@ -299,6 +308,7 @@ def connect(
         limits=ZendeskLimits(),
         classify=lambda answer: of_sign_in(answer) or classify(answer),
         sleep=sleep,
+        account=account.name,
     )
     return Zendesk(account, mapping, session, now=now, wants=wants, budget=budget)
 

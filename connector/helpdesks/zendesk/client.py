@@ -105,6 +105,16 @@ class Client:
         sent = frozenset(str(one["id"]) for one in fields.get("custom_fields") or ())
         self._write("PUT", ticket_id, "", {"ticket": fields}, sent=sent)
 
+    def add_comment(self, ticket_id: str, comment: JSONObject) -> None:
+        """Add a comment, whatever was changed since the ticket was read."""
+        self._write("PUT", ticket_id, "", {"ticket": {"comment": comment}})
+
+    def comments(self, ticket_id: str) -> Iterator[list[JSONObject]]:
+        """All comments of a ticket page by page, the newest first. Raises `TicketNotFound`."""
+        path = f"/api/v2/tickets/{ticket_id}/comments"
+        for page in self._pages(path, {"sort": "-created_at"}, TicketError):
+            yield _objects(page, "comments")
+
     def add_tags(self, ticket_id: str, tags: Sequence[str]) -> None:
         """Add tags and leave the others."""
         self._write("PUT", ticket_id, "/tags", {"tags": list(tags)})
@@ -217,7 +227,7 @@ def _check_found(answer: Answer, about: str) -> None:
 
 def _document(answer: Answer, call: str) -> JSONObject:
     if not answer.ok:
-        why = reason_of(answer).text or "is the subdomain right?"
+        why = reason_of(answer).message or "is the subdomain right?"
         raise HelpdeskUnreachable(f"{call}: answered {answer.status}: {why}")
     if not isinstance(answer.data, dict):
         raise HelpdeskUnreachable(f"{call}: answered with something other than an object")

@@ -234,7 +234,7 @@ def _shown_at(answer: Answer) -> datetime | None:
 
 def _document(answer: Answer, path: str) -> JSONObject:
     if not answer.ok:
-        why = reason_of(answer).text or "is the subdomain right?"
+        why = reason_of(answer).message or "is the subdomain right?"
         raise HelpdeskUnreachable(f"GET {path}: answered {answer.status}: {why}")
     if not isinstance(answer.data, dict):
         raise HelpdeskUnreachable(f"GET {path}: answered with something other than an object")

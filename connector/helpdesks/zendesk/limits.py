@@ -17,6 +17,8 @@ JOBS = "inflight-jobs"
 BULK_CALLS = "bulk-calls"
 BULK_ROWS = "bulk-rows"
 ONE_TICKET = "one-ticket"
+NOTES = "notes"  #: those of the updates that write a note, so that dates have theirs
+NOTES_SHARE = 0.15
 AGENTS_SHARE = 0.25  # agents save tickets within the same limit, and must not notice us
 JOB_WAIT = 5.0  # seconds; a place becomes free when a job ends, not when a minute does
 JOB_RESERVE = 0.2  # share of the account's jobs that is left to others
@@ -84,6 +86,7 @@ class ZendeskLimits:
                 found.append(Charge(bucket=limit.bucket, allowance=limit.allowance, share=share))
                 if limit.bucket == UPDATES:
                     found += _of_ticket(path)
+                    found += _of_note(body, limit.allowance)
         if method == "PUT" and template.endswith("/tickets/update_many"):
             found += _of_bulk(_rows(body))
         return tuple(found)
@@ -141,6 +144,12 @@ def _of_ticket(path: str) -> Iterator[Charge]:
     found = _TICKET.search(path)
     if found:
         yield Charge(bucket=f"{ONE_TICKET}:{found[1]}", allowance=30, minutes=10)
+
+
+def _of_note(body: Any, allowance: int) -> Iterator[Charge]:
+    ticket = body.get("ticket") if isinstance(body, dict) else None
+    if isinstance(ticket, dict) and "comment" in ticket:
+        yield Charge(bucket=NOTES, allowance=allowance, share=NOTES_SHARE)
 
 
 def _of_bulk(rows: int) -> Iterator[Charge]:

@@ -154,9 +154,11 @@ def base_url_of(account: AccountSettings) -> str:
     return account.base_url or f"https://{account.subdomain}.zendesk.com"
 
 
-def token_session(base_url: str, sleep: Callable[[float], None] = time.sleep) -> Session:
+def token_session(
+    base_url: str, sleep: Callable[[float], None] = time.sleep, account: str = ""
+) -> Session:
     """A session for the token endpoint, which names what that refuses."""
-    return Session(base_url, classify=token_refusal, sleep=sleep)
+    return Session(base_url, classify=token_refusal, sleep=sleep, account=account)
 
 
 def token_refusal(answer: Answer) -> SignInRefused | None:

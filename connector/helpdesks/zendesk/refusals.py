@@ -16,6 +16,7 @@ from connector.errors import (
     WriteBlocked,
     WriteConflict,
     WriteRefused,
+    quoted,
 )
 from connector.helpdesks.base import JSONObject
 from connector.http import Answer
@@ -25,6 +26,7 @@ NO_SUCH_CALL = "InvalidEndpoint"  # 404 too, but no ticket is to blame
 TOO_MANY_JOBS = 10.0  # seconds until one of the 30 jobs has probably ended
 # What a rule of the account asks for, in the words of Zendesk's own messages.
 _BLOCKING = ("is required", "cannot be blank", "can't be blank", "must be filled")
+_TOKEN = re.compile(r"[A-Za-z_]{1,60}")
 _CODE = re.compile(r"([A-Z][A-Za-z]+):")  # with which a plain text can begin
 _CLOSED = ("closed prevents", "closedticket", "ticket is closed", "ticket closed")
 
@@ -39,6 +41,14 @@ class Reason:
     text: str
     #: ids of the ticket fields that it names
     fields: frozenset[str] = frozenset()
+
+    @property
+    def message(self) -> str:
+        """All of it for a message of ours, its words quoted; "" where there is nothing."""
+        words = quoted(self.text.removeprefix(self.code).removeprefix(": "))
+        code = self.code if _TOKEN.fullmatch(self.code) else quoted(self.code)
+        where = f"field {', '.join(sorted(self.fields))}" if self.fields else ""
+        return ": ".join(one for one in (code, where, words) if one)
 
 
 def reason_of(answer: Answer) -> Reason:
@@ -55,7 +65,7 @@ def reason_of(answer: Answer) -> Reason:
 def refusal(answer: Answer, about: str, *, sent: frozenset[str] = frozenset()) -> ConnectorError:
     """The error of a 4xx answer to a write; `sent` are the ids of the fields that it wrote."""
     reason = reason_of(answer)
-    message = f"{about}: {reason.text or f'refused with status {answer.status}'}"
+    message = f"{about}: {reason.message or f'refused with status {answer.status}'}"
     if reason.code == "TooManyJobs":
         return RateLimited(message, retry_after=TOO_MANY_JOBS)
     return _of_ticket(reason, message, answer.status, sent)
@@ -67,7 +77,10 @@ def row_refusal(ticket_id: str, result: JSONObject) -> ConnectorError:
     text = details if isinstance(details, str) else _read({"details": details}).text
     reason = Reason(code=code, text=_short(code, text))
     return _of_ticket(
-        reason, f"ticket {ticket_id}: {reason.text or 'refused without a reason'}", 422, frozenset()
+        reason,
+        f"ticket {ticket_id}: {reason.message or 'refused without a reason'}",
+        422,
+        frozenset(),
     )
 
 
@@ -75,8 +88,8 @@ def classify(answer: Answer) -> ConnectorError | None:
     """What a refusal of a whole call means for the account; None: nothing more than its status."""
     if answer.status not in (401, 402, 403, 404, 423):
         return None
-    reason = reason_of(answer).text
-    text = reason.lower()
+    found = reason_of(answer)
+    reason, text = found.message, found.text.lower()
     if "suspended" in text and ("account" in text or "help desk" in text):
         return AccountSuspended(f"Zendesk has suspended the account: {reason}")
     if answer.status == 403 and "required scope" in text:

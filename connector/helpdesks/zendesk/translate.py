@@ -115,6 +115,7 @@ def reading(
         fields={name: plain(state.get(out.id)) for name, out in catalogue.outputs.items()},
         tags=frozenset(state["tags"]),
         read_only=status if status in READ_ONLY and not tags_only else None,
+        requester_id=plain(raw.get("requester_id")),
         raw={
             "updated_stamp": raw.get("updated_at"),
             "state": _known(state, catalogue),

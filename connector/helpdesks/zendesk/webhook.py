@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connector.errors import UnreadableWebhook, UnverifiedWebhook
-from connector.helpdesks.base import Hint, JSONObject, Observation
+from connector.helpdesks.base import EVENT, Hint, JSONObject, Observation
 from connector.helpdesks.zendesk.values import tags_of
 from mappings.field_mapping import FieldMapping, Words, plain
 from mappings.ticket import CLASS, PRIORITY, STATUS, WAITING, Status
@@ -26,6 +26,7 @@ TICKET_EVENT = EVENT_TYPE + "ticket."
 TICKET_SUBJECT = "zen:ticket:"
 LARGEST_ID = 2**63 - 1  # what a helpdesk can count to
 TICKET_ID = re.compile(r"[1-9][0-9]{0,18}")
+NAME = re.compile(r"[a-z_]{1,60}")  # of an event
 MAX_DEPTH = 6  # of a trigger's body; they are written by hand
 
 
@@ -90,14 +91,21 @@ def _hint(document: JSONObject, delivery_id: str | None, mapping: FieldMapping) 
         if not is_ticket:
             return Hint(ticket_id=None, delivery_id=delivery_id)
     ticket_id = _id(detail.get("id")) or _id(subject.removeprefix(TICKET_SUBJECT))
+    event = event.removeprefix(TICKET_EVENT)
+    told = tuple(_observations(event, document, detail, mapping))
     return Hint(
         ticket_id=_needed(ticket_id),
         delivery_id=delivery_id,
         actor_id=plain(detail.get("actor_id")),
-        observations=tuple(
-            _observations(event.removeprefix(TICKET_EVENT), document, detail, mapping)
-        ),
+        observations=told or _nothing_but(event, document),
     )
+
+
+def _nothing_but(event: str, document: JSONObject) -> tuple[Observation, ...]:
+    at = instant(document.get("time"))
+    if at is None or not NAME.fullmatch(event):
+        return ()
+    return (Observation(field=EVENT, before=None, after=event, at=at),)
 
 
 def _needed(ticket_id: str | None) -> str:
