@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
 
@@ -17,17 +18,22 @@ from connector.engine.context import Account
 from connector.engine.intake import Intake
 from connector.engine.messenger import Messenger, Receiver
 from connector.engine.policies import Choice, as_written, refuse_inherited
+from connector.engine.tending import Tending
+from connector.engine.watch import Watch
 from connector.errors import SettingsError
 from connector.helpdesks import available, open_helpdesk, wants_of
 from connector.helpdesks.base import Helpdesk, Hint
 from connector.http import Budget, Poster, Vault
 from connector.runners.embedded import Worker
+from connector.runners.loop import Runner, Step
+from connector.runners.pulse import HEARTBEAT, our_name
 from connector.settings import AccountSettings, Settings, load_accounts
 from connector.store.budget import StoredBudget
 from connector.store.database import Database
 from connector.store.documents import Contract, Source, find_contracts, find_policy, text_of
+from connector.store.keys import Keys
 from connector.store.migrate import upgrade
-from connector.store.secrets import Keys, StoredVault
+from connector.store.secrets import StoredVault
 from mappings.assignment import Assignment
 from mappings.document.fields import parse_fields
 from mappings.document.reading import DocumentError, Problem
@@ -35,9 +41,13 @@ from mappings.errors import MappingError
 from mappings.field_mapping import FieldMapping
 from mappings.policy import Policy
 from mappings.tags import own_tags
-from operations import health, metrics, status
+from operations import health, logs, metrics, requests, status
+from operations.hidden import secrets_in
 from operations.standing import Served
 from webhooks import receiver
+
+WATCH_SECONDS = 0.25  # between two looks for timers that nobody has judged
+MESSAGES_SECONDS = 0.5  # between two looks for notices to send
 
 log = structlog.get_logger()
 
@@ -50,19 +60,22 @@ def now() -> datetime:
 def create_app(settings: Settings) -> Flask:
     """The web process: the vendors' door and the health pages. Raises `SettingsError`."""
     app = Flask("deskclock")
+    requests.register(app)
     database = Database(settings.database)
     upgrade(database)
     served = open_accounts(settings, database)
     intake = Intake(database)
     ourselves = _Ourselves(database)
+    wake = _waking(settings, database)
 
     def accept(account: str, hint: Hint) -> None:
         own_user_id = ourselves.user_id(account) if hint.actor_id is not None else None
         intake.submit(account, hint, own_user_id)
+        wake(account)
 
     doors = {name: one.account.helpdesk for name, one in served.items()}
     app.register_blueprint(receiver.blueprint(doors, accept, settings.webhook_max_bytes))
-    app.register_blueprint(health.blueprint(database))
+    app.register_blueprint(health.blueprint(database, list(served)))
     shown = [
         Served(
             name=name,
@@ -74,6 +87,15 @@ def create_app(settings: Settings) -> Flask:
     ]
     app.register_blueprint(metrics.blueprint(database, shown))
     app.register_blueprint(status.blueprint(database, shown))
+    return app
+
+
+def worker_pages(settings: Settings) -> Flask:
+    """What a worker process shows on a port of its own: its figures, and whether it is ready."""
+    app = Flask("deskclock-worker")
+    app.register_blueprint(metrics.blueprint(None))
+    ours = HEARTBEAT + our_name()
+    app.register_blueprint(health.blueprint(Database(settings.database), worker=ours))
     return app
 
 
@@ -95,9 +117,69 @@ class _Ourselves:
         return known
 
 
-def create_worker(settings: Settings, *, only: str | None = None) -> Worker:
-    """The worker process on this machine, for all accounts or for one. Raises `SettingsError`."""
+def _waking(settings: Settings, database: Database) -> Callable[[str], None]:
+    """What tells a fleet of an account with something to do; workers without a broker just look."""
+    if not settings.broker_url:
+        return lambda _account: None
+    _refuse_broker(settings)
+    from connector.runners.broker import Waker, celery_app
+
+    waker = Waker(database, celery_app(settings.broker_url))
+    return lambda account: waker.wake([account])
+
+
+def create_runner(settings: Settings) -> Runner:
+    """The worker process that the settings ask for. Raises `SettingsError`."""
+    if not settings.broker_url:
+        return create_worker(settings)
+    _refuse_broker(settings)
+    from connector.runners import cluster
+
     database = Database(settings.database)
+    opened, served = _served(settings, database)
+    return cluster.Worker(
+        database,
+        served,
+        broker=settings.broker_url,
+        threads=settings.worker_threads,
+        clock_check_seconds=settings.clock_check_seconds,
+        beside=_beside(settings, database, opened, served),
+    )
+
+
+def create_worker(settings: Settings, *, only: str | None = None) -> Worker:
+    """A worker that finds its work itself, for all accounts or for one. Raises `SettingsError`."""
+    database = Database(settings.database)
+    opened, served = _served(settings, database, only)
+    if database.path is not None:  # SQLite: the lock on the data dir makes us the only worker
+        database.run(engine_accounts.void_leases)
+    return Worker(
+        database,
+        served,
+        threads=settings.worker_threads,
+        poll_seconds=settings.poll_seconds,
+        clock_check_seconds=settings.clock_check_seconds,
+        beside=_beside(settings, database, opened, served),
+    )
+
+
+def _refuse_broker(settings: Settings) -> None:
+    """Raise `SettingsError` where messages would help nobody, or cannot be sent."""
+    if Database(settings.database).path is not None:
+        raise SettingsError(
+            "DESKCLOCK_BROKER_URL is for workers that share a PostgreSQL, and the database is "
+            "SQLite, which has one worker; leave it empty, or set DESKCLOCK_DATABASE_URL"
+        )
+    if find_spec("celery") is None:
+        raise SettingsError(
+            "DESKCLOCK_BROKER_URL needs Celery; run: pip install 'deskclock[cluster]'"
+        )
+
+
+def _served(
+    settings: Settings, database: Database, only: str | None = None
+) -> tuple[dict[str, "Opened"], dict[str, Account]]:
+    """The accounts of a worker, as they are configured and as they are served from now on."""
     upgrade(database)
     opened = open_accounts(settings, database)
     if only is not None:
@@ -116,22 +198,27 @@ def create_worker(settings: Settings, *, only: str | None = None) -> Worker:
     }
     if not served:
         log.warning("no accounts", looked_for=str(settings.config.absolute()))
-    if database.path is not None:  # SQLite: the lock on the data dir makes us the only worker
-        database.run(engine_accounts.void_leases)
-    return Worker(
-        database,
-        served,
-        threads=settings.worker_threads,
-        poll_seconds=settings.poll_seconds,
-        clock_check_seconds=settings.clock_check_seconds,
-        messenger=_messenger(database, opened),
-    )
+    return opened, served
 
 
-def _messenger(database: Database, opened: Mapping[str, "Opened"]) -> Messenger | None:
-    """What tells of escalations; None where nobody is to be told."""
+def _beside(
+    settings: Settings,
+    database: Database,
+    opened: Mapping[str, "Opened"],
+    served: Mapping[str, Account],
+) -> dict[str, Step]:
+    """What a worker does beside its lanes, by the names of the threads."""
+    watch = Watch(database, served)
+    keys = Keys(settings.secret_key.get_secret_value(), settings.data_dir)
+    steps: dict[str, Step] = {
+        "watch": lambda: 0.0 if watch.step(monotonic()) else WATCH_SECONDS,
+        "tending": Tending(database, served, keys, settings).tend,
+    }
     receivers = {name: one.receiver for name, one in opened.items() if one.receiver is not None}
-    return Messenger(database, receivers, Poster()) if receivers else None
+    if receivers:
+        messenger = Messenger(database, receivers, Poster())
+        steps["messages"] = lambda: 0.0 if messenger.deliver() else MESSAGES_SECONDS
+    return steps
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,6 +287,7 @@ def open_account(
 
     Raises `SettingsError` and `MappingError`.
     """
+    logs.hide(secrets_in(account))
     mapping = field_mapping(account.helpdesk, account.fields)
     choices = _choices(account, settings.data_dir, contracts, mapping)
     for choice in choices:
@@ -232,7 +320,9 @@ def open_account(
         own_tags=own_tags([one.policy for one in choices], account.prefix),
         prefix=account.prefix,
         notifies=account.notify is not None,
+        notes=account.notes.wanted,
         sync_seconds=account.sync.every_seconds,
+        reconcile_hours=account.sync.reconcile_hours,
     )
     refuse_inherited(wired)
     return Opened(

@@ -10,6 +10,7 @@ from operations.standing import HEARTBEAT_MAX_AGE, AccountStanding, Feed, LeftAl
 CLOCK_WARNING_SECONDS = 300.0
 FOUGHT_SECONDS = 86_400.0  # what was replaced a day ago and not since is over
 START_A_WORKER = "Start one: deskclock run, or deskclock worker."
+RESTART = "Restart the worker; nothing is lost by it. Its log may say what it was at."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +94,7 @@ def words(state: str | None, account: str) -> Words:
 
 def attention(now: Standing) -> tuple[Item, ...]:
     """What to look at, the worst first."""
-    found = [*_worker(now)]
+    found = [*_worker(now), *_standing_still(now)]
     for account in now.accounts:
         for ask in _QUESTIONS:
             found += ask(account, now.at)
@@ -115,6 +116,23 @@ def _worker(now: Standing) -> Iterator[Item]:
         gone = span((now.at - heard).total_seconds())
         what = f"No worker has been heard of for {gone}: no ticket is looked at."
     yield Item(tone="bad", account=None, what=what, advice=START_A_WORKER)
+
+
+def _standing_still(now: Standing) -> Iterator[Item]:
+    for name, seconds in now.stuck.items():
+        yield Item(
+            tone="bad",
+            account=name,
+            what=f"A worker has stood still at this account for {span(seconds)}.",
+            advice=RESTART,
+        )
+    for name in now.starved if not worker_is_silent(now) else ():
+        yield Item(
+            tone="bad",
+            account=name,
+            what="Its tickets have been due for minutes, and no worker calls the helpdesk.",
+            advice=RESTART,
+        )
 
 
 def _state(account: AccountStanding, _at: datetime) -> Iterator[Item]:

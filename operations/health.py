@@ -1,18 +1,26 @@
 """Tells a supervisor whether the process lives, and whether it can do its work."""
 
+from collections.abc import Iterator, Sequence
+
 import structlog
 from flask import Blueprint, Response, jsonify
+from sqlalchemy import Connection
 
 from connector.errors import StoreError
 from connector.store.database import Database, now
 from connector.store.migrate import is_current
-from operations.standing import HEARTBEAT_MAX_AGE, latest_heartbeat
+from operations.standing import HEARTBEAT_MAX_AGE, latest_heartbeat, starved, stuck
 
 _log = structlog.get_logger("health")
 
 
-def blueprint(database: Database, heartbeat_max_age: float = HEARTBEAT_MAX_AGE) -> Blueprint:
-    """The routes `/healthz` and `/readyz`; a worker is dead after `heartbeat_max_age` seconds."""
+def blueprint(
+    database: Database, names: Sequence[str] = (), *, worker: str | None = None
+) -> Blueprint:
+    """The routes `/healthz` and `/readyz`. `names`: the accounts of the configuration.
+
+    `worker`: the heartbeat of the one process that is asked about; None: some worker must live.
+    """
     made = Blueprint("health", __name__)
 
     @made.get("/healthz")
@@ -21,7 +29,7 @@ def blueprint(database: Database, heartbeat_max_age: float = HEARTBEAT_MAX_AGE) 
 
     @made.get("/readyz")
     def readyz() -> Response:
-        reasons = _reasons(database, heartbeat_max_age)
+        reasons = _reasons(database, names, worker)
         answer = jsonify(status="not ready" if reasons else "ready", reasons=reasons)
         answer.status_code = 503 if reasons else 200
         return answer
@@ -29,24 +37,32 @@ def blueprint(database: Database, heartbeat_max_age: float = HEARTBEAT_MAX_AGE) 
     return made
 
 
-def _reasons(database: Database, heartbeat_max_age: float) -> list[str]:
+def _reasons(database: Database, names: Sequence[str], worker: str | None) -> list[str]:
     """Why it is not ready; nothing when it is. Who asks is not known, so details go to the log."""
     try:
         if not is_current(database):
             return ["the database's tables are of another version; start deskclock to migrate them"]
-        age = _heartbeat_age(database)
+        with database.read() as conn:
+            return list(_of_workers(conn, names, worker))
     except StoreError as error:
         _log.warning("not ready", reason=str(error))
         return ["the database refuses; the log says why"]
-    if age is None:
-        return ["no worker has started yet; start one with: deskclock worker"]
-    if age > heartbeat_max_age:
-        return [f"the worker was last heard of {age:.0f} s ago; start it again"]
-    return []
 
 
-def _heartbeat_age(database: Database) -> float | None:
-    """Seconds since the latest sign of life of any worker; None when there was none."""
-    with database.read() as conn:
-        latest = latest_heartbeat(conn)
-        return None if latest is None else now(conn) - latest
+def _of_workers(conn: Connection, names: Sequence[str], worker: str | None) -> Iterator[str]:
+    latest = latest_heartbeat(conn, worker)
+    if latest is None:
+        yield "no worker has started yet; start one with: deskclock worker"
+        return
+    age = now(conn) - latest
+    if age > HEARTBEAT_MAX_AGE:
+        yield f"the worker was last heard of {age:.0f} s ago; start it again"
+        return
+    still = stuck(conn, worker)
+    if still:
+        _log.error("not ready: a lane stands still", stuck_seconds=still)
+        yield "a worker stands still, the log says where; restart it"
+    waiting = starved(conn, names)
+    if waiting:
+        _log.error("not ready: tickets are due and nobody calls the helpdesk", accounts=waiting)
+        yield "tickets are due and nobody looks at them, the log says of which account"

@@ -3,17 +3,36 @@
 import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.types import EventDict, Processor
+
+from operations import requests
+from operations.hidden import forms
 
 HIDDEN = "[hidden]"
 _SECRET = re.compile(
     r"secret|token|passw|authorization|signature|cookie|credential|api_?key|^(body|key)$", re.I
 )
 _IN_URL = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)")
+_IN_QUERY = re.compile(
+    r"([?&][^=&\s\"']*(?:secret|token|passw|signature|key|code|auth)[^=&\s\"']*=)[^&\s\"'#]+", re.I
+)
+_PROOF = re.compile(  # "Basic support" is no proof
+    r"\b((?i:Bearer)|(?i:Basic)(?=\s+\S*[A-Z0-9=]))\s+[A-Za-z0-9._~+/-]{6,}=*"
+)
+
+_secrets: set[str] = set()
+_hidden: tuple[str, ...] = ()
+
+
+def hide(secrets: Iterable[str]) -> None:
+    """From now on no line of this process shows any of these values."""
+    global _hidden
+    _secrets.update(secrets)
+    _hidden = forms(_secrets)
 
 
 def configure(form: Literal["console", "json"], level: str, stream: TextIO | None = None) -> None:
@@ -22,6 +41,7 @@ def configure(form: Literal["console", "json"], level: str, stream: TextIO | Non
     `level` is debug, info, warning or error.
     """
     shared: list[Processor] = [
+        requests.named,
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
@@ -61,19 +81,34 @@ def _finish(form: Literal["console", "json"], colors: bool) -> list[Processor]:
         structlog.processors.format_exc_info,
         redact,
         *render,
+        _without_secrets,
     ]
 
 
+def _without_secrets(_logger: object, _method: str, line: Any) -> str:
+    """The last step: whatever wrote the line, a secret of the settings does not leave with it."""
+    text = str(line)
+    for one in _hidden:
+        if one in text:
+            text = text.replace(one, HIDDEN)
+    return text
+
+
 def redact(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Hide the values of keys that look like secrets, at any depth, and passwords in addresses."""
+    """Hide what looks like a secret: by its key, at any depth, and in addresses and headers."""
     return {name: _clean(name, value) for name, value in event.items()}
+
+
+def _without_proofs(text: str) -> str:
+    text = _IN_URL.sub(r"\1:" + HIDDEN, text)
+    return _PROOF.sub(r"\1 " + HIDDEN, _IN_QUERY.sub(r"\1" + HIDDEN, text))
 
 
 def _clean(name: str, value: Any) -> Any:
     if _SECRET.search(name) and value is not None:
         return HIDDEN
     if isinstance(value, str):
-        return _IN_URL.sub(r"\1:" + HIDDEN, value)
+        return _without_proofs(value)
     if isinstance(value, Mapping):
         return {key: _clean(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

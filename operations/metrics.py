@@ -1,4 +1,4 @@
-"""The figures for Prometheus, read from the database at each scrape: no process keeps any."""
+"""The figures for Prometheus: what the database says at each scrape, and what processes count."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from connector.errors import StoreError
 from connector.store.database import Database
-from operations import standing
+from operations import sharing, standing
 from operations.standing import AccountStanding, Served, Standing
 
 STATES = ("ok", "held", "sign_in_needed", "role_needed", "suspended", "contested")
@@ -19,19 +19,17 @@ STATES = ("ok", "held", "sign_in_needed", "role_needed", "suspended", "contested
 _log = structlog.get_logger("metrics")
 
 
-def blueprint(database: Database, served: Sequence[Served]) -> Blueprint:
-    """The route `/metrics`; 503 while the database refuses."""
+def blueprint(database: Database | None, served: Sequence[Served] = ()) -> Blueprint:
+    """The route `/metrics`; without a database only what processes count.
+
+    While the database refuses, the same, and `deskclock_database_up` is 0.
+    """
     made = Blueprint("metrics", __name__)
     figures = _Figures(database, served)
 
     @made.get("/metrics")
     def metrics() -> Response:
-        try:
-            text = generate_latest(figures)
-        except StoreError as error:
-            _log.warning("no metrics", reason=str(error))
-            return Response("the database refuses; the log says why\n", 503, mimetype="text/plain")
-        return Response(text, content_type=CONTENT_TYPE_PLAIN_0_0_4)
+        return Response(generate_latest(figures), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     return made
 
@@ -39,13 +37,27 @@ def blueprint(database: Database, served: Sequence[Served]) -> Blueprint:
 class _Figures(Collector):
     """What Prometheus asks at each scrape."""
 
-    def __init__(self, database: Database, served: Sequence[Served]) -> None:
+    def __init__(self, database: Database | None, served: Sequence[Served]) -> None:
         self._database = database
         self._served = served
 
     def collect(self) -> Iterator[Metric]:
-        """All figures of one moment. Raises `StoreError`."""
-        now = standing.read(self._database, self._served)
+        """All figures of one moment."""
+        yield from sharing.counted()
+        if self._database is not None:
+            yield from self._stored(self._database)
+
+    def _stored(self, database: Database) -> Iterator[Metric]:
+        up = _gauge("database_up", "1 while the database answers.")
+        try:
+            now = standing.read(database, self._served)
+        except StoreError as error:
+            _log.warning("no figures of the database", reason=str(error))
+            up.add_metric([], 0.0)
+            yield up
+            return
+        up.add_metric([], 1.0)
+        yield up
         yield from _worker(now)
         yield from _accounts(now)
         yield from _budget(now)
@@ -65,7 +77,18 @@ def _worker(now: Standing) -> Iterator[Metric]:
     age = _gauge("worker_heartbeat_age_seconds", "Since the latest sign of life of any worker.")
     if now.worker_heard_at is not None:
         age.add_metric([], _seconds(now.worker_heard_at, now.at))
-    yield age
+    workers = _gauge("workers", "Workers that were heard of lately.")
+    workers.add_metric([], now.workers)
+    stuck = _gauge(
+        "lane_stuck_seconds", "Since a lane got on that stands still in a living worker.", "account"
+    )
+    starved = _gauge(
+        "account_starved", "1 while tickets are due for minutes and nobody calls.", "account"
+    )
+    for one in now.accounts:
+        stuck.add_metric([one.name], now.stuck.get(one.name, 0.0))
+        starved.add_metric([one.name], float(one.name in now.starved))
+    yield from (age, workers, stuck, starved)
 
 
 def _accounts(now: Standing) -> Iterator[Metric]:
@@ -121,15 +144,21 @@ def _budget(now: Standing) -> Iterator[Metric]:
 
 def _tickets(now: Standing) -> Iterator[Metric]:
     due = _gauge("due_tickets", "Tickets that are to be looked at now.", "account")
+    oldest = _gauge(
+        "oldest_due_seconds",
+        "How long the oldest ticket is due that a webhook or a timer asks for.",
+        "account",
+    )
     parked = _gauge("parked_tickets", "Tickets left alone until somebody asks.", "account")
     blocked = _gauge(
         "write_blocked_tickets", "Tickets whose every write the helpdesk refuses.", "account"
     )
     for one in now.accounts:
         due.add_metric([one.name], one.tickets.due)
+        oldest.add_metric([one.name], one.tickets.oldest_due_seconds)
         parked.add_metric([one.name], one.tickets.parked)
         blocked.add_metric([one.name], one.tickets.write_blocked)
-    yield from (due, parked, blocked)
+    yield from (due, oldest, parked, blocked)
 
 
 def _sync(now: Standing) -> Iterator[Metric]:

@@ -1,11 +1,11 @@
 """How every account stands, read from the database at one moment: for the page and the metrics."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, func, or_, select
+from sqlalchemy import Connection, Row, Select, exists, func, or_, select
 
 from connector.engine.accounts import OK
 from connector.engine.brakes import CONTESTED_SECONDS
@@ -14,11 +14,14 @@ from connector.store.database import Database, now
 from connector.store.tables import account as account_table
 from connector.store.tables import budget, heartbeat, sync, ticket
 
+STARVED_SECONDS = 120.0  # of a fresh ticket that is due, though nothing stands in the way
+QUIET_SECONDS = 60.0  # without a call to the helpdesk
 CONTESTED = "contested"  #: state of an account some of whose fields are not written
 HEARTBEAT_MAX_AGE = 15.0  # seconds of silence after which a worker is taken for dead
 SHOWN_TICKETS = 20
 FIGURES = ("pages", "tickets", "changed", "written", "missed", "total")  # of connector/engine/sync
 _IS_WORKER = or_(heartbeat.c.name == "worker", heartbeat.c.name.startswith("worker:"))
+_FRESH = (Rank.BREACH, Rank.HINT)
 LONGEST_REASON = 400  # characters; helpdesks answer whole pages now and then
 
 
@@ -102,6 +105,8 @@ class Tickets:
     write_blocked: int
     #: the first of those two kinds
     left_alone: tuple[LeftAlone, ...]
+    #: how long the oldest of `due_hints` has been due, seconds; 0: there is none
+    oldest_due_seconds: float = 0.0
 
     @property
     def due(self) -> int:
@@ -150,6 +155,12 @@ class Standing:
     #: the latest sign of life of any worker; None: there was none
     worker_heard_at: datetime | None
     accounts: tuple[AccountStanding, ...]
+    #: workers that were heard of lately
+    workers: int = 0
+    #: accounts whose lane stands still in a living worker -> for how many seconds
+    stuck: Mapping[str, float] = field(default_factory=dict)
+    #: accounts with fresh tickets that nobody looks at
+    starved: tuple[str, ...] = ()
 
 
 def read(database: Database, served: Sequence[Served]) -> Standing:
@@ -159,22 +170,71 @@ def read(database: Database, served: Sequence[Served]) -> Standing:
         return Standing(
             at=_instant(at),
             worker_heard_at=_some_instant(latest_heartbeat(conn)),
+            workers=len(_living(conn)),
+            stuck=stuck(conn),
+            starved=starved(conn, [one.name for one in served]),
             accounts=tuple(
                 _account(conn, one, at) for one in sorted(served, key=lambda one: one.name)
             ),
         )
 
 
-def latest_heartbeat(conn: Connection) -> float | None:
-    """The latest sign of life of any worker, epoch seconds; None: there was none."""
-    latest: float | None = conn.scalar(select(func.max(heartbeat.c.at)).where(_IS_WORKER))
+def latest_heartbeat(conn: Connection, worker: str | None = None) -> float | None:
+    """The latest sign of life of a worker by its row's name, or of any; None: there was none."""
+    of_it = _IS_WORKER if worker is None else heartbeat.c.name == worker
+    latest: float | None = conn.scalar(select(func.max(heartbeat.c.at)).where(of_it))
     return latest
+
+
+def stuck(conn: Connection, worker: str | None = None) -> dict[str, float]:
+    """The accounts at which a living worker, or this one, stands still -> for how many seconds."""
+    found: dict[str, float] = {}
+    for row in _living(conn):
+        if worker is None or row.name == worker:
+            for name, seconds in row.body.get("stuck", {}).items():
+                found[name] = max(seconds, found.get(name, 0.0))
+    return dict(sorted(found.items()))
+
+
+def starved(conn: Connection, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the accounts with fresh tickets that are due for minutes while nobody calls.
+
+    An account that is held, or waits for its share of the rate limit, is none of them.
+    """
+    at = now(conn)
+    columns = ticket.c
+    overdue = exists().where(
+        columns.account == account_table.c.name,
+        columns.rank.in_(_FRESH),
+        columns.look_at <= at - STARVED_SECONDS,
+        columns.not_before <= at - STARVED_SECONDS,
+        columns.parked.is_(None),
+        columns.open_intent.is_(None),
+    )
+    usable = select(account_table.c.name).where(
+        account_table.c.name.in_(sorted(names)),
+        account_table.c.state == OK,
+        account_table.c.held_until <= at - HEARTBEAT_MAX_AGE,
+        overdue,
+    )
+    found = conn.scalars(usable.order_by(account_table.c.name)).all() if names else []
+    return tuple(one for one in found if at - _last_call(conn, one) > QUIET_SECONDS)
+
+
+def _last_call(conn: Connection, name: str) -> float:
+    """When we last called the account's helpdesk, epoch seconds; 0: nothing is known of it."""
+    recent = conn.scalars(select(budget.c.recent).where(budget.c.account == name)).all()
+    return max((made for one in recent for made, _ in one or ()), default=0.0)
+
+
+def _living(conn: Connection) -> Sequence[Row[Any]]:
+    alive = heartbeat.c.at > now(conn) - HEARTBEAT_MAX_AGE
+    return conn.execute(select(heartbeat).where(_IS_WORKER, alive)).all()
 
 
 def drained_now(conn: Connection) -> frozenset[str] | None:
     """The accounts that living workers drain; None: no worker lives."""
-    alive = heartbeat.c.at > now(conn) - HEARTBEAT_MAX_AGE
-    rows = conn.execute(select(heartbeat.c.body).where(_IS_WORKER, alive)).all()
+    rows = _living(conn)
     return (
         frozenset(name for row in rows for name in row.body.get("accounts", ())) if rows else None
     )
@@ -307,13 +367,23 @@ def _silent_since(feeds: Sequence[Row[Any]]) -> datetime | None:
 def _tickets(conn: Connection, name: str, at: float) -> Tickets:
     columns, parked, blocked = ticket.c, ticket.c.parked, ticket.c.write_blocked
     due = (
-        select(columns.rank, func.count())
-        .where(columns.account == name, columns.look_at <= at, parked.is_(None))
+        select(columns.rank, func.count(), func.min(columns.look_at))
+        .where(
+            columns.account == name,
+            columns.rank.in_(
+                [int(one) for one in Rank]
+            ),  # else no planner enters the index by time
+            columns.look_at <= at,
+            parked.is_(None),
+        )
         .group_by(columns.rank)
     )
-    by_rank = {rank: count for rank, count in conn.execute(due)}
+    rows = conn.execute(due).all()
+    by_rank = {rank: count for rank, count, _ in rows}
+    fresh = [row for row in rows if row[0] in _FRESH]
     return Tickets(
-        due_hints=by_rank.get(Rank.HINT, 0),
+        due_hints=sum(count for _, count, _ in fresh),
+        oldest_due_seconds=max((at - oldest for _, _, oldest in fresh), default=0.0),
         due_retries=by_rank.get(Rank.RETRY, 0),
         due_backfill=by_rank.get(Rank.BACKFILL, 0),
         parked=_count(conn, select(func.count()).where(columns.account == name, _is_set(parked))),

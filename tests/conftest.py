@@ -45,6 +45,12 @@ def database(database_url: str) -> Iterator[Database]:
     made.dispose()
 
 
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """The address of a PostgreSQL without tables that is the test's own; mark the test postgres."""
+    yield from _postgres_schema()
+
+
 def _postgres_schema() -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     try:

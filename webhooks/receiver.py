@@ -10,6 +10,7 @@ import structlog
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.wsgi import get_input_stream
 
+from connector import telemetry
 from connector.errors import StoreError, UnreadableWebhook, UnverifiedWebhook
 from connector.helpdesks.base import Hint
 
@@ -52,7 +53,7 @@ def blueprint(
         door = accounts.get(account)
         if door is None:
             message = "no such account; the address ends in an account name of deskclock.yaml"
-            return _refuse(404, account, "unknown account", message)
+            return _refuse(404, account, "unknown account", message, counted=telemetry.UNKNOWN)
         try:
             body = _body(max_bytes)
         except _TooLarge:
@@ -126,8 +127,15 @@ def _read(stream: IO[bytes], size: int) -> bytes:
 
 
 def _refuse(
-    status: int, account: str, reason: str, message: str, delivery: str | None = None
+    status: int,
+    account: str,
+    reason: str,
+    message: str,
+    delivery: str | None = None,
+    counted: str | None = None,
 ) -> Response:
+    """Say no; `counted` stands for the account in the figures where strangers chose its name."""
+    telemetry.DELIVERIES.labels(counted or account, "refused", status).inc()
     _log.warning(
         "delivery refused",
         account=account[:LONGEST_NAME],

@@ -33,9 +33,14 @@ class Supervisor:
     """Runs programs until it is told to stop, or until one cannot even start."""
 
     def __init__(
-        self, programs: Sequence[Program], monotonic: Callable[[], float] = time.monotonic
+        self,
+        programs: Sequence[Program],
+        monotonic: Callable[[], float] = time.monotonic,
+        ended: Callable[[int], None] = lambda _pid: None,
     ) -> None:
+        """`ended` is called with the id of each process that has ended and is started again."""
         self._programs = programs
+        self._ended = ended
         self._monotonic = monotonic
         self._stop = threading.Event()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -93,7 +98,9 @@ class Supervisor:
         self._deaths[program.name] = deaths
         pause = min(FIRST_PAUSE_SECONDS * 2.0 ** (deaths - 1), LONGEST_PAUSE_SECONDS)
         log.error("process ended", name=program.name, code=code, again_in_seconds=pause)
-        self._running.pop(program.name).communicate()  # closes the pipe
+        process = self._running.pop(program.name)
+        process.communicate()  # closes the pipe
+        self._ended(process.pid)
         self._resting[program.name] = self._monotonic() + pause
         return 0
 

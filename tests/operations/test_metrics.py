@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from connector import telemetry
 from connector.store.database import Database
 from tests.operations.conftest import ACME, Stage
 
@@ -116,10 +117,22 @@ def test_an_account_that_no_worker_has_seen_has_no_state(stage: Stage) -> None:
 def test_only_accounts_of_the_configuration_are_told(stage: Stage) -> None:
     stage.account()
     stage.account("sold-last-year", state="suspended")
-    assert {labels[0] for _, labels in scrape(stage) if labels} == {"acme"}
+    told = {labels[0] for (name, labels) in scrape(stage) if name == "due_tickets"}
+    assert told == {"acme"}
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/status", "/status.json"])
+def test_a_database_that_refuses_leaves_what_the_process_counts() -> None:
+    refusing: Any = object.__new__(Stage)
+    refusing.database = Database("postgresql://somebody:password@127.0.0.1:1/name")
+    refusing.served = [ACME]
+    telemetry.DELIVERIES.labels("refusing", "refused", 503).inc()
+    found = scrape(refusing)
+    assert found["database_up", ()] == 0
+    assert found["deliveries_total", ("refusing", "refused", "503")] == 1
+    assert not of(found, "due_tickets")
+
+
+@pytest.mark.parametrize("path", ["/status", "/status.json"])
 def test_a_database_that_refuses_is_said_without_its_details(path: str) -> None:
     refusing: Any = object.__new__(Stage)
     refusing.database = Database("postgresql://somebody:password@127.0.0.1:1/name")

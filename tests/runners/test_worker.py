@@ -3,174 +3,45 @@
 import os
 import signal
 import socket
-import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 from ruamel.yaml import YAML
-from sqlalchemy import select, update
+from sqlalchemy import update
 from standardwebhooks import Webhook
 
 from app import create_worker, open_accounts
-from commands.demo import deskclock
 from connector.engine import accounts
 from connector.engine.intake import request_look
 from connector.engine.rank import Rank
 from connector.errors import SettingsError
 from connector.runners.embedded import Worker, only_worker
-from connector.settings import Settings
+from connector.runners.turns import Turns
 from connector.store import tables
-from connector.store.database import Database, now
+from connector.store.database import now
 from connector.store.documents import find_policy
 from connector.store.migrate import upgrade
-from sandbox.application import Settings as Helpdesk
-from sandbox.application import build
-from sandbox.server import serving
+from tests.runners.site import KINDS, PATIENCE, Site, eventually, helpdesks
 
-ROOT = Path(__file__).parents[2]
-KINDS = ("zendesk", "freshdesk")
-SIGN_IN = {
-    "zendesk": {"client_id": "sandbox", "client_secret": "sandbox"},
-    "freshdesk": {"api_key": "sandbox"},
-}
-SECRET = "a-secret-of-the-tests"  # nothing real
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # from the specification; nothing real
-PATIENCE = 90.0  # seconds; only a failure takes that long
-
-
-def eventually(what: str, found: Callable[[], Any]) -> Any:
-    """What `found` gives as soon as it gives something."""
-    end = time.monotonic() + PATIENCE
-    while not (result := found()):
-        assert time.monotonic() < end, f"did not come: {what}"
-        time.sleep(0.05)
-    return result
-
-
-class Site:
-    """Both helpdesks, an accounts file that names them, and a data directory."""
-
-    def __init__(self, folder: Path, urls: dict[str, str], *, sign_in: Any = None) -> None:
-        self.folder, self.urls = folder, urls
-        self.session = requests.Session()
-        self.session.trust_env = False
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.config = folder / "deskclock.yaml"
-        accounts = {
-            kind: {
-                "helpdesk": kind,
-                "base_url": url,
-                "sign_in": (sign_in or SIGN_IN)[kind],
-                "webhook": {"secrets": [SECRET]},
-                "policy": "user-support",
-                "time_zone": "Europe/London",
-                "mode": "own_fields",
-            }
-            for kind, url in urls.items()
-        }
-        YAML().dump({"accounts": accounts}, self.config)
-        self.settings = Settings(data_dir=folder / "data", config=self.config, port=self.port)
-        self._database: Database | None = None
-
-    @property
-    def database(self) -> Database:
-        self._database = self._database or Database(self.settings.database)
-        return self._database
-
-    def control(self, kind: str, method: str, path: str, json: Any = None) -> Any:
-        url = f"{self.urls[kind]}/_sandbox/{path}"
-        return self.session.request(method, url, json=json, timeout=10).json()
-
-    def connect_webhooks(self) -> None:
-        for kind in self.urls:
-            url = f"http://127.0.0.1:{self.port}/webhooks/{kind}"
-            self.control(kind, "POST", "webhooks", {"url": url, "secret": SECRET})
-
-    def create(self, kind: str) -> str:
-        body = {"subject": "Printer on fire", "channel": "web", "priority": "high"}
-        return str(self.control(kind, "POST", "tickets", body)["id"])
-
-    def enriched(self) -> set[tuple[str, str]]:
-        return {
-            (kind, str(ticket["id"]))
-            for kind in self.urls
-            for ticket in self.control(kind, "GET", "tickets")["tickets"]
-            if "sla_sev_high" in ticket["tags"]
-        }
-
-    def asked(self, kind: str, path: str) -> int:
-        counts = self.control(kind, "GET", "requests")["counts"]
-        return sum(n for name, n in counts.items() if path in name)
-
-    def sent(self) -> int:
-        counts = [self.control(kind, "GET", "requests")["counts"] for kind in self.urls]
-        return sum(
-            n for one in counts for name, n in one.items() if not name.startswith(("GET", "POST"))
-        )
-
-    def rows(self, table: Any) -> list[dict[str, Any]]:
-        with self.database.read() as conn:
-            return [dict(row._mapping) for row in conn.execute(select(table))]
-
-    def at_rest(self) -> bool:
-        """Whether every ticket waits for nothing but its timer."""
-        with self.database.read() as conn:
-            at = now(conn)
-        return all(
-            row["attempts"] == 0 and row["open_intent"] is None and (row["look_at"] or 9e9) > at
-            for row in self.rows(tables.ticket)
-        )
-
-    def start(self, command: str) -> "subprocess.Popen[bytes]":
-        environment = {
-            **os.environ,
-            "DESKCLOCK_DATA_DIR": str(self.settings.data_dir),
-            "DESKCLOCK_CONFIG": str(self.config),
-            "DESKCLOCK_PORT": str(self.port),
-            "DESKCLOCK_LOG_LEVEL": "error",
-        }
-        return subprocess.Popen([*deskclock(), command], env=environment, cwd=ROOT)
-
-    def is_ready(self) -> bool:
-        try:
-            address = f"http://127.0.0.1:{self.port}/readyz"
-            return self.session.get(address, timeout=5).status_code == 200
-        except requests.ConnectionError:
-            return False
-
-
-@contextmanager
-def _helpdesks() -> Iterator[dict[str, str]]:
-    with ExitStack() as stack:
-        urls = {}
-        for kind in KINDS:
-            app = build(Helpdesk(helpdesk=kind, job_seconds=0.05, tickets=0))
-            urls[kind] = stack.enter_context(serving(app)).url
-        yield urls
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    with _helpdesks() as urls:
+    with helpdesks(*KINDS) as urls:
         made = Site(tmp_path, urls)
         yield made
-        made.session.close()
-        made.database.dispose()
+        made.close()
 
 
 def settle(worker: Worker) -> None:
     """Look for work until all that was begun has ended."""
     worker.tick()
-    for one in worker._running.values():
+    for one in worker.turns.running.values():
         one.result()
 
 
@@ -181,7 +52,9 @@ def test_the_first_look_introduces_every_account_and_says_that_it_is_alive(site:
     assert sorted(found) == sorted(KINDS)
     assert all(row["own_user_id"] and row["state"] == "ok" for row in found.values())
     assert all(row["lease_holder"] is None and row["clock_samples"] for row in found.values())
-    assert [row["name"] for row in site.rows(tables.heartbeat)] == ["worker"]
+    (beat,) = site.rows(tables.heartbeat)
+    assert beat["name"] == f"worker:{socket.gethostname()}:{os.getpid()}"
+    assert beat["body"]["accounts"] == sorted(KINDS)
     worker.stop()
     worker.run()
 
@@ -277,6 +150,22 @@ def test_a_restarted_worker_on_sqlite_does_not_wait_for_leases_of_the_dead(site:
         conn.execute(update(tables.account).values(lease_holder="dead", lease_until=9e9))
     create_worker(site.settings)
     assert {row["lease_holder"] for row in site.rows(tables.account)} == {None}
+
+
+def test_who_was_served_longest_ago_goes_first() -> None:
+    seen: list[str] = []
+    names = ("a", "b", "c")
+    turns = Turns(
+        dict(zip(names, names, strict=True)), lambda name, _: seen.append(name), threads=1
+    )
+    for _ in range(6):
+        turns.give(dict.fromkeys(reversed(turns.waiting()), "drain"))
+        for one in turns.running.values():
+            one.result()
+    turns.waiting()
+    turns.give(dict.fromkeys(names, "drain"), elsewhere=["a"])
+    turns.close()
+    assert seen == [*"cba", *"cba"]
 
 
 def test_a_second_worker_on_the_same_directory_is_refused(tmp_path: Path) -> None:

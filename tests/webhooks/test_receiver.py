@@ -1,7 +1,7 @@
 """The door answers in the order that interfaces.md promises, and reads no more than it must."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -211,18 +211,11 @@ def test_an_accepted_delivery_leaves_no_line(client: FlaskClient) -> None:
     assert lines == []
 
 
-@pytest.fixture
-def intake(database: Database) -> Iterator[Intake]:
-    made = Intake(database)
-    yield made
-    made.stop()
-
-
 def test_a_repeated_delivery_is_accepted_again_and_stored_once(
-    door: PasswordDoor, intake: Intake, database: Database
+    door: PasswordDoor, database: Database
 ) -> None:
     app = Flask(__name__)
-    app.register_blueprint(blueprint({"acme": door}, intake.submit, LIMIT))
+    app.register_blueprint(blueprint({"acme": door}, Intake(database).submit, LIMIT))
     answers = [post(app.test_client(), b"1 d1").status_code for _ in range(2)]
     with database.read() as conn:
         wanted = conn.scalar(tables.ticket.select().with_only_columns(tables.ticket.c.wanted))
