@@ -2,9 +2,13 @@
 
 import click
 
+from commands.db import db
+from commands.dead import dead
 from commands.evaluate import evaluate
+from commands.evidence import evidence
 from commands.exceptions import except_
 from commands.explain import explain
+from commands.forget import forget
 from commands.hours import hours
 from commands.lint import lint
 from commands.run import run
@@ -39,9 +43,13 @@ for command in (
     web,
     worker,
     sandbox,
+    db,
+    dead,
     evaluate,
+    evidence,
     explain,
     except_,
+    forget,
     hours,
     lint,
     schema,

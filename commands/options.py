@@ -8,6 +8,7 @@ import click
 
 from connector.settings import Settings, load_settings
 from operations import logs
+from operations.hidden import secrets_in
 
 LAST_YEAR = 2100  # of those for which calendars are computed
 
@@ -27,6 +28,7 @@ PORT = click.option("--port", type=click.IntRange(1, 65535), help="Port of the w
 def process_settings(**given: object) -> Settings:
     """The settings of this process, with logging set up by them. Raises `SettingsError`."""
     settings = load_settings(**given)
+    logs.hide(secrets_in(settings))
     logs.configure(settings.log_format, settings.log_level)
     return settings
 

@@ -6,6 +6,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from connector.errors import SettingsError
 from connector.runners.embedded import only_one
 from connector.runners.supervisor import Program, Supervisor
 from connector.settings import Settings, load_accounts
+from operations import sharing
 
 DEMO_CLOCK_CHECK_SECONDS = "1"  # a person who moves a sandbox's clock watches the page
 
@@ -44,8 +46,9 @@ def run(
     demo = demo or not load_accounts(settings.config)
     lock = only_one("run", settings.data_dir)  # before anything is written or started there
     first = demo and demo_helpdesks.is_new(settings.data_dir)
-    programs = _programs(settings, demo)
-    supervisor = Supervisor(programs)
+    shared = sharing.prepare(settings.data_dir, "run")
+    programs = _programs(settings, demo, shared)
+    supervisor = Supervisor(programs, ended=partial(sharing.keep, shared))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stop())
     code = supervisor.run(_Announcement(settings, demo, first))
@@ -53,12 +56,13 @@ def run(
     context.exit(code)
 
 
-def _programs(settings: Settings, demo: bool) -> list[Program]:
+def _programs(settings: Settings, demo: bool, shared: Path) -> list[Program]:
     environment = {
         **os.environ,
         SUPERVISED: "1",
         "DESKCLOCK_DATA_DIR": str(settings.data_dir.absolute()),
         "DESKCLOCK_PORT": str(settings.port),
+        sharing.VARIABLE: str(shared),
     }
     if settings.config.exists():
         environment["DESKCLOCK_CONFIG"] = str(settings.config.absolute())

@@ -1,5 +1,6 @@
 """`deskclock web` and `deskclock worker`: one process each."""
 
+import os
 import signal
 import socket
 import struct
@@ -12,12 +13,13 @@ import structlog
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from app import create_app, create_worker
+from app import create_app, create_runner, worker_pages
 from commands.options import CONFIG, DATA_DIR, PORT, process_settings
 from commands.supervised import end_with_parent
 from connector.runners.embedded import only_worker
 from connector.settings import Settings
 from connector.store.database import Database
+from operations import port, sharing, traces
 
 SILENCE_SECONDS = 5  # a helpdesk sends a delivery at once
 
@@ -37,6 +39,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
+        traces.switch_on()
         return create_app(self._settings)
 
 
@@ -48,23 +51,30 @@ def web(port: int | None, data_dir: Path | None, config: Path | None) -> None:
     """Receive webhooks and answer health checks."""
     end_with_parent()
     settings = process_settings(port=port, data_dir=data_dir, config=config)
+    if settings.web_processes > 1:
+        sharing.start_again(settings.data_dir, f"web-{settings.port}")
     create_app(settings)  # a mistake in the settings is told here, before anything is forked
     _Gunicorn(settings, gunicorn_options(settings)).run()
 
 
 def gunicorn_options(settings: Settings) -> dict[str, Any]:
-    """How the web process is served: one process, since SQLite has one writer."""
+    """How webhooks and pages are served: processes side by side, each with threads."""
     return {
         "bind": f"{settings.host}:{settings.port}",
         "worker_class": "gthread",
-        "workers": 1,
+        "workers": settings.web_processes,
         "threads": settings.web_threads,
         "keepalive": 75,
         "graceful_timeout": 8,
         "loglevel": "warning",
         "control_socket_disable": True,
         "when_ready": _hang_up_on_silence,
+        "child_exit": _keep_what_it_counted,
     }
+
+
+def _keep_what_it_counted(_server: Any, ended: Any) -> None:
+    sharing.keep(sharing.directory(), ended.pid)
 
 
 def _hang_up_on_silence(server: Any) -> None:
@@ -86,11 +96,17 @@ def worker(data_dir: Path | None, config: Path | None) -> None:
     settings = process_settings(data_dir=data_dir, config=config)
     file = Database(settings.database).path
     lock = only_worker(file.parent) if file is not None else None  # PostgreSQL takes several
-    running = create_worker(settings)
+    running = create_runner(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: running.stop())
-    log.info("worker started")
-    running.run()
+    traces.switch_on()
+    with port.served(
+        worker_pages(settings), settings.worker_metrics_host, settings.worker_metrics_port
+    ):
+        log.info("worker started")
+        has_ended = running.run()
     log.info("worker stopped")
     if lock is not None:
         lock.release()
+    if not has_ended:  # the interpreter would wait for a call to a helpdesk
+        os._exit(0)

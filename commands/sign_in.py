@@ -15,8 +15,9 @@ from connector.errors import SettingsError, SignInRefused
 from connector.helpdesks.zendesk.oauth import NAME, ask, base_url_of, exchange, token_session
 from connector.settings import AccountSettings, Settings
 from connector.store.database import Database
+from connector.store.keys import Keys
 from connector.store.migrate import upgrade
-from connector.store.secrets import Keys, StoredVault
+from connector.store.secrets import StoredVault
 
 HOST = "127.0.0.1"  # and not "localhost", which may be another address (RFC 8252, 8.3)
 PORT = 8765

@@ -18,8 +18,8 @@ from sqlalchemy import insert, select
 from commands import deskclock
 from connector.store import tables
 from connector.store.database import Database
+from connector.store.keys import KEY_FILE
 from connector.store.migrate import upgrade
-from connector.store.secrets import KEY_FILE
 from sandbox.application import create_sandbox
 from sandbox.server import serving
 
