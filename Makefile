@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test contract check fix bench lock
+.PHONY: help setup run test contract check fix bench chaos soak lock
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -42,6 +42,12 @@ fix: setup  ## format and repair what can be repaired
 
 bench: setup  ## run the benchmarks and print their figures
 	$(BIN)/python -m benchmarks
+
+chaos: setup  ## kill deskclock 200 times under load, and say whether anything was lost
+	$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+soak: setup  ## a steady load for half an hour; lag and memory must stay flat
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 lock:  ## renew the lock files (needs pip-tools on PATH: pip install pip-tools)
 	pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host -o requirements.lock requirements.in pyproject.toml

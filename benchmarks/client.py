@@ -1,8 +1,9 @@
 """A client that keeps connections busy with prepared requests, for machines without wrk.
 
-    python -m benchmarks.client PORT FILE CONNECTIONS SECONDS
+    python -m benchmarks.client PORT FILE CONNECTIONS SECONDS [PER_SECOND]
 
-The file holds requests as JSON strings, a line each; prints the outcome as JSON.
+The file holds requests as JSON strings, a line each; prints the outcome as JSON. With PER_SECOND
+each request has an instant at which it is due, and what it took is counted from there.
 """
 
 import asyncio
@@ -15,17 +16,21 @@ from typing import Any
 
 
 class Client:
-    """Sends each request once, as fast as the answers come, on a few connections."""
+    """Sends each request once on a few connections: as the answers come, or at a steady pace."""
 
-    def __init__(self, port: int, requests: Iterator[bytes]) -> None:
+    def __init__(
+        self, port: int, requests: Iterator[bytes], per_second: float | None = None
+    ) -> None:
         self._port = port
         self._requests = requests
+        self._pace = per_second
+        self._due = 0.0
         self._seconds: list[float] = []
         self._failures = 0
 
     async def run(self, connections: int, seconds: float) -> dict[str, Any]:
         """Send for some seconds; returns rate, percentiles in ms and failures."""
-        begun = time.monotonic()
+        begun = self._due = time.monotonic()
         until = begun + seconds
         await asyncio.gather(*(self._connection(until) for _ in range(connections)))
         took = sorted(self._seconds)
@@ -40,7 +45,7 @@ class Client:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
             while time.monotonic() < until and (wanted := next(self._requests, None)):
-                begun = time.monotonic()
+                begun = await self._turn()
                 writer.write(wanted)
                 if not await _is_good(reader):
                     self._failures += 1
@@ -49,6 +54,15 @@ class Client:
             self._failures += 1
         finally:
             writer.close()
+
+    async def _turn(self) -> float:
+        """The instant from which the next request counts, awaited where it lies ahead."""
+        if self._pace is None:
+            return time.monotonic()
+        begun = self._due
+        self._due += 1 / self._pace
+        await asyncio.sleep(max(0.0, begun - time.monotonic()))
+        return begun
 
 
 async def _is_good(reader: asyncio.StreamReader) -> bool:
@@ -72,6 +86,6 @@ def _prepared(path: Path) -> Iterator[bytes]:
 
 
 if __name__ == "__main__":
-    port, path, connections, seconds = sys.argv[1:5]
-    client = Client(int(port), _prepared(Path(path)))
+    port, path, connections, seconds, *pace = sys.argv[1:]
+    client = Client(int(port), _prepared(Path(path)), *map(float, pace))
     print(json.dumps(asyncio.run(client.run(int(connections), float(seconds)))))

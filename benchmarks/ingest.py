@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import psycopg
 from sqlalchemy import Connection
 
 from benchmarks.running import DESKCLOCK, BenchmarkError, Workshop, free_ports
@@ -23,6 +25,9 @@ from sandbox.zendesk.hooks import sign
 
 CONNECTIONS = 16
 AIM = 0.70
+STEADY = 500  # requests a second at which the p99 is to stay under 50 ms
+POSTGRESQL = "postgresql://postgres@127.0.0.1:5432/"  # a database of our own is made there
+BASIS = "body, HMAC and JSON"
 MOST_PER_SECOND = 6_000  # so many requests are prepared for each second
 STAMP = "2026-03-02T09:00:00Z"
 _WRK_UNIT = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
@@ -46,44 +51,80 @@ class Target:
     port: int
     path: str
     method: str = "POST"
+    #: it stores what it accepts
+    stores: bool = False
 
 
 def measure(*, seconds: float, rounds: int) -> str:
     """Run all targets in turn, several times; returns the table of the medians."""
-    with Workshop() as workshop:
-        targets = _serve(workshop)
+    with Workshop() as workshop, _postgresql() as postgresql:
+        targets = _serve(workshop, postgresql)
         loads: dict[str, list[Load]] = {target.name: [] for target in targets}
         for _ in range(rounds):
             for target in targets:
                 loads[target.name].append(_one(workshop, target, seconds))
                 workshop.check()
-    return _report(targets, loads, seconds, rounds)
+        steady = {one.name: _steady(workshop, one, seconds) for one in targets if one.stores}
+        workshop.stop()  # before the database is dropped
+    return _report(targets, loads, steady, seconds, rounds)
 
 
-def _serve(workshop: Workshop) -> list[Target]:
-    web, peers = free_ports(2)
+@contextmanager
+def _postgresql() -> Iterator[str | None]:
+    """The address of an empty database; None where no PostgreSQL answers."""
+    name = f"deskclock_bench_{uuid.uuid4().hex[:8]}"
+    try:
+        admin = psycopg.connect(POSTGRESQL + "postgres", autocommit=True, connect_timeout=3)
+    except psycopg.OperationalError:
+        yield None
+        return
+    with admin:
+        admin.execute(f"CREATE DATABASE {name}")
+        try:
+            yield POSTGRESQL + name
+        finally:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _serve(workshop: Workshop, postgresql: str | None) -> list[Target]:
+    (peers,) = free_ports(1)
+    workshop.start("peers", [sys.executable, "-m", "benchmarks.peers", str(peers)])
+    databases = {"SQLite": f"sqlite:///{workshop.folder / 'deskclock.sqlite3'}"}
+    if postgresql is not None:
+        databases["PostgreSQL"] = postgresql
+    targets = [
+        Target(name="hello", port=peers, path="/hello", method="GET"),
+        Target(name=BASIS, port=peers, path="/check"),
+        *(
+            _serve_deskclock(workshop, f"deskclock, {kind}{more}", url, count)
+            for kind, url in databases.items()
+            for count, more in ((1, ""), (2, ", 2 processes"))
+        ),
+    ]
+    workshop.await_answer("peers", f"http://127.0.0.1:{peers}/hello")
+    return targets
+
+
+def _serve_deskclock(workshop: Workshop, name: str, database: str, processes: int) -> Target:
+    (port,) = free_ports(1)
     scene = Scene(helpdesk="zendesk", mode="own_fields", time_zone="Europe/London")
     # nothing is read from the helpdesk: only the web process runs
     config = write_account(workshop.folder, scene, Helpdesk("zendesk", "http://127.0.0.1:9"))
     environment = {
-        "DESKCLOCK_DATA_DIR": str(workshop.folder / "data"),
+        "DESKCLOCK_DATA_DIR": str(workshop.folder / f"data {port}"),
+        "DESKCLOCK_DATABASE_URL": database,
         "DESKCLOCK_CONFIG": str(config),
-        "DESKCLOCK_PORT": str(web),
+        "DESKCLOCK_PORT": str(port),
+        "DESKCLOCK_WEB_PROCESSES": str(processes),
         "DESKCLOCK_LOG_FORMAT": "json",
     }
-    workshop.start("web", [*DESKCLOCK, "web"], environment)
-    workshop.start("peers", [sys.executable, "-m", "benchmarks.peers", str(peers)])
-    workshop.await_answer("web", f"http://127.0.0.1:{web}/healthz")
-    _introduce(workshop.folder / "data" / "deskclock.sqlite3")
-    workshop.await_answer("peers", f"http://127.0.0.1:{peers}/hello")
-    return [
-        Target(name="hello", port=peers, path="/hello", method="GET"),
-        Target(name="body, HMAC and JSON", port=peers, path="/check"),
-        Target(name="deskclock, durable commit", port=web, path=f"/webhooks/{ACCOUNT}"),
-    ]
+    workshop.start(name, [*DESKCLOCK, "web"], environment)
+    workshop.await_answer(name, f"http://127.0.0.1:{port}/healthz")
+    _introduce(Database(database))
+    return Target(name=name, port=port, path=f"/webhooks/{ACCOUNT}", stores=True)
 
 
-def _introduce(path: Path) -> None:
+def _introduce(database: Database) -> None:
     """Say who we are on the helpdesk, as a worker does at its first call there."""
     identity = Identity(user_id="390000000009", name="deskclock")
 
@@ -91,7 +132,8 @@ def _introduce(path: Path) -> None:
         accounts.register(conn, ACCOUNT, "zendesk")
         accounts.know_ourselves(conn, ACCOUNT, identity)
 
-    Database(f"sqlite:///{path}").run(work)
+    database.run(work)
+    database.dispose()
 
 
 def _one(workshop: Workshop, target: Target, seconds: float) -> Load:
@@ -100,9 +142,19 @@ def _one(workshop: Workshop, target: Target, seconds: float) -> Load:
     if wrk := shutil.which("wrk"):
         path.write_bytes(b"".join(b"%d\n" % len(one) + one for one in prepared))
         return _with_wrk(wrk, path, target, seconds)
+    return _with_client(path, prepared, target, str(CONNECTIONS), str(seconds))
+
+
+def _steady(workshop: Workshop, target: Target, seconds: float) -> Load:
+    """A steady stream; wrk has none, it waits with the next request for the last answer."""
+    prepared = list(_requests(target, int(seconds * STEADY) + CONNECTIONS))
+    path = workshop.folder / "requests"
+    return _with_client(path, prepared, target, str(CONNECTIONS), str(seconds), str(STEADY))
+
+
+def _with_client(path: Path, prepared: Sequence[bytes], target: Target, *how: str) -> Load:
     path.write_text("".join(json.dumps(one.decode()) + "\n" for one in prepared), encoding="utf-8")
-    command = [sys.executable, "-m", "benchmarks.client", str(target.port), str(path)]
-    command += [str(CONNECTIONS), str(seconds)]
+    command = [sys.executable, "-m", "benchmarks.client", str(target.port), str(path), *how]
     answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return Load(**json.loads(answer))
 
@@ -190,27 +242,33 @@ def _milliseconds(text: str) -> float:
 
 
 def _report(
-    targets: list[Target], loads: dict[str, list[Load]], seconds: float, rounds: int
+    targets: list[Target],
+    loads: dict[str, list[Load]],
+    steady: dict[str, Load],
+    seconds: float,
+    rounds: int,
 ) -> str:
     rate = {name: median(one.per_second for one in found) for name, found in loads.items()}
-    own = rate[targets[-1].name]
     rows = [
         (
             target.name,
             rate[target.name],
-            own / rate[target.name],
+            rate[target.name] / rate[BASIS],
             median(one.p50_ms for one in loads[target.name]),
             median(one.p99_ms for one in loads[target.name]),
-            sum(one.failures for one in loads[target.name]),
+            steady[target.name].p99_ms if target.stores else None,
+            sum(one.failures for one in loads[target.name])
+            + (steady[target.name].failures if target.stores else 0),
         )
         for target in targets
     ]
     client = "wrk" if shutil.which("wrk") else "benchmarks.client"
+    head = ("served", "req/s", "of the second", "p50 ms", "p99 ms", f"p99 at {STEADY}/s")
     return "\n".join(
         [
             f"Webhooks accepted ({client}, {CONNECTIONS} keep-alive connections, "
             f"median of {rounds} rounds of {seconds:.0f} s; aim: {AIM:.2f} of the second line)",
             "",
-            table(("served", "req/s", "deskclock is", "p50 ms", "p99 ms", "failures"), rows),
+            table((*head, "failures"), rows),
         ]
     )

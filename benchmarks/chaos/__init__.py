@@ -1,0 +1,1 @@
+"""The kill test: nothing is lost and nothing is done twice, whatever is killed meanwhile."""
