@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from commands import deskclock
+from connector.settings import Settings
+from connector.store.tables import metadata
 from mappings.document import policy_form
 from mappings.document.contract import ContractDocument
 from mappings.document.policy_form import CalendarDocument, PolicyDocument
@@ -89,6 +91,15 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
     local = [link for link in links if "://" not in link]
 
     assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+def test_every_table_and_every_setting_of_retention_is_on_the_page_about_data() -> None:
+    page = (ROOT / "docs/data.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z_]+)` \| \S.* \| \S.* \|$", page, re.MULTILINE)
+    settings = {f"DESKCLOCK_{name.upper()}" for name in Settings.model_fields if "keep_" in name}
+
+    assert sorted(rows) == sorted(metadata.tables)
+    assert set(re.findall(r"DESKCLOCK_KEEP_[A-Z_]+", page)) == settings
 
 
 def test_every_command_that_the_readme_names_exists() -> None:

@@ -132,6 +132,19 @@ def test_who_is_told_is_said_for_all_accounts_or_for_one_and_is_not_shown(tmp_pa
     assert [len(one.notify.keys[0]) for one in accounts.values() if one.notify] == [24, 24]
 
 
+def test_notes_are_off_and_are_switched_on_by_cause_and_metric(tmp_path: Path) -> None:
+    path = tmp_path / "deskclock.yaml"
+    path.write_text(ACCOUNT)
+    assert load_accounts(path)["acme"].notes.wanted == frozenset()
+    path.write_text(ACCOUNT + "    notes: {breached: true, metrics: [resolution]}\n")
+    assert load_accounts(path)["acme"].notes.wanted == {("breached", "resolution")}
+    path.write_text(ACCOUNT + "    notes: {at_risk: true}\n")
+    assert len(load_accounts(path)["acme"].notes.wanted) == 3
+    path.write_text(ACCOUNT + "    notes: {at_risk: true, metrics: [first_reply]}\n")
+    with pytest.raises(SettingsError, match=r"notes\.metrics.*first_response"):
+        load_accounts(path)
+
+
 def test_policies_are_read_in_order_and_know_their_place(tmp_path: Path) -> None:
     path = tmp_path / "deskclock.yaml"
     policies = "policies:\n    - when: {plan: [gold, tin]}\n      policy: vip\n    - policy: all\n"

@@ -13,7 +13,8 @@ from connector.helpdesks.zendesk import connect as connect_zendesk
 from connector.helpdesks.zendesk.oauth import NAME, ask, exchange, token_session
 from connector.helpdesks.zendesk.signin import sign_in
 from connector.settings import AccountSettings, SignIn
-from connector.store.secrets import Keys, StoredVault
+from connector.store.keys import Keys
+from connector.store.secrets import StoredVault
 from tests.contract.own import problems, shape_names
 from tests.contract.recording import driven
 
