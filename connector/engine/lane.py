@@ -171,6 +171,7 @@ class Lane:
             lambda conn: schedule.claim(conn, self._account.name, size, background_first=background)
         )
         if claims:
+            self._sync.looked(one.ticket_id for one in claims)
             self._process([Sight(claim=one) for one in claims])
             self._holding.prove()
         return bool(claims)
@@ -183,7 +184,9 @@ class Lane:
         size = PAGE_BATCH if self._helpdesk.capabilities.write_batch else SINGLE_BATCH
         readings = opened.take(self._room(size)) if opened.rest else []
         try:
-            self._process(self._sync.sights(opened, readings))
+            sights = self._sync.sights(opened, readings)
+            self._sync.looked((one.claim.ticket_id for one in sights), opened)
+            self._process(sights)
         except RateLimited:
             opened.give_back(readings)
             raise

@@ -21,7 +21,6 @@ from sqlalchemy import (
     update,
 )
 
-from connector.engine import accounts
 from connector.engine.rank import Rank
 from connector.store.database import insert, now, skip_locked
 from connector.store.tables import account as account_table
@@ -32,6 +31,9 @@ LONGEST_BACKOFF_SECONDS = 300.0
 # an answer this long after the second of the last update may rest on a read within that second:
 # the call takes up to 10 s, and the helpdesk's clock is known to 2 s
 UNSURE_SECONDS = 15.0
+SKEW_SECONDS = (
+    2.0  # two instants of the helpdesk's clock that lie this close may be either way round
+)
 PARK_AFTER = 5  # failed looks in a row
 SUSPECT_AFTER = 2  # looks begun and never ended: the ticket may be what kills us
 
@@ -159,13 +161,12 @@ def admit(
     """Claim the tickets that a page shows newer than we know them: id -> "last updated", epoch s.
 
     `over` are those that were solved before we came, if this is their first sight. `age` are the
-    seconds since the page was read: what a hint or a look has told since then is newer than it.
+    seconds since the page was read: a hint that has come since then asks for more than it shows.
 
     One that cannot be claimed now, because a write of it is on its way or it waits after a failure,
     is looked at once it can. One that is parked is tried, since it has changed.
     """
     at, columns, ids = now(conn), ticket.c, sorted(seen)
-    read_at = at - age
     if not ids:
         return []
     new = [
@@ -174,21 +175,17 @@ def admit(
         for one in ids
     ]
     conn.execute(insert(conn, ticket).on_conflict_do_nothing(), new)
-    offset = accounts.clock_offset(conn, account)
     query = (
         _claims()
         .add_columns(columns.open_intent, columns.not_before)
         .where(
             columns.account == account,
             columns.ticket_id.in_(ids),
-            or_(columns.hinted_at.is_(None), columns.hinted_at < read_at),
+            or_(columns.hinted_at.is_(None), columns.hinted_at < at - age),
         )
         .with_for_update(of=ticket)  # a hint that comes now is one that comes after
     )
-    rows = [
-        row for row in conn.execute(query)
-        if _is_newer(seen[row.ticket_id], row, read_at + offset)
-    ]  # fmt: skip
+    rows = [row for row in conn.execute(query) if _is_newer(seen[row.ticket_id], row)]
     free = [row for row in rows if row.open_intent is None and row.not_before <= at]
     changed = [row.ticket_id for row in rows]
     waiting = sorted(set(changed) - {row.ticket_id for row in free})
@@ -210,15 +207,13 @@ def admit(
     return [_claim(row, wanted=row.wanted, attempts=row.attempts + 1) for row in free]
 
 
-def _is_newer(updated_at: float, row: Row[Any], read_at: float) -> bool:
-    """Whether a ticket may differ from what was judged; "last updated" has whole seconds.
-
-    `read_at`: when the page was read, by the helpdesk's clock as `evaluated_at` is.
-    """
+def _is_newer(updated_at: float, row: Row[Any]) -> bool:
+    """Whether a ticket may differ from what was judged; "last updated" has whole seconds."""
     if row.evaluated_at is None or row.seen_updated_at is None or row.seen_updated_at < updated_at:
         return True
-    is_unsure = row.evaluated_at < updated_at + UNSURE_SECONDS
-    return bool(row.seen_updated_at == updated_at and is_unsure and row.evaluated_at < read_at)
+    return bool(
+        row.seen_updated_at == updated_at and row.evaluated_at < updated_at + UNSURE_SECONDS
+    )
 
 
 def _due_of(conn: Connection, account: str, rank: int, at: float, size: int) -> list[Claim]:

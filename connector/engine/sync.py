@@ -5,7 +5,7 @@ so that a crash costs reading one page again and nothing else.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -123,6 +123,10 @@ class Open:
     rest: deque[Reading]
     #: by the clock of the holding, seconds
     read_at: float
+    #: of the lease under which it was read, or last gone on with
+    fence: int
+    #: tickets that were looked at since it was read: it shows how they were before
+    passed: set[str] = field(default_factory=set)
     tally: Tally = field(default_factory=Tally)
 
     @property
@@ -290,7 +294,17 @@ class Sync:
         """Whether an open page is the one to go on with, and not too old to be judged."""
         is_young = self._holding.monotonic() - opened.read_at < PAGE_SECONDS
         same = (opened.row.started_at, opened.row.cursor) == (row.started_at, row.cursor)
-        return is_young and same
+        fence = self._holding.lease.fence
+        alone = fence <= opened.fence + 1  # nobody else has held the account, and looked, meanwhile
+        opened.fence = fence
+        return is_young and same and alone
+
+    def looked(self, ticket_ids: Iterable[str], shown: Open | None = None) -> None:
+        """Tickets were looked at: what open pages but `shown` tell of them is older."""
+        looked = set(ticket_ids)
+        for opened in self._account.pages.values():
+            if opened is not shown:
+                opened.passed |= looked
 
     def forget(self, opened: Open) -> None:
         """Have a page read again: the account could not be used, and tickets may have changed."""
@@ -304,7 +318,7 @@ class Sync:
 
     def sights(self, opened: Open, readings: Sequence[Reading]) -> list[Sight]:
         """Those of a page's tickets that are newer than we know them, claimed."""
-        by_id = {one.ticket.id: one for one in readings}
+        by_id = {one.ticket.id: one for one in readings if one.ticket.id not in opened.passed}
         seen = {name: one.updated_at.timestamp() for name, one in by_id.items()}
         rank = Rank.BACKFILL if opened.feed == FULL else Rank.RETRY
         over = {name for name, one in by_id.items() if self._was_over(opened, one)}
@@ -412,7 +426,10 @@ class Sync:
             return None
         read_at = self._holding.monotonic()
         page = self._helpdesk.changes(row.cursor, row.since)
-        return Open(row=row, page=page, rest=deque(page.readings), read_at=read_at)
+        return Open(
+            row=row, page=page, rest=deque(page.readings), read_at=read_at,
+            fence=self._holding.lease.fence,
+        )  # fmt: skip
 
     def _plan(self, row: Row) -> None:
         """How a backfill goes: the past of open tickets first, where it is needed and told."""
