@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from connector.errors import StoreError
 from connector.store.database import Database, now
-from connector.store.migrate import is_current
+from connector.store.migrate import is_served
 from operations.standing import HEARTBEAT_MAX_AGE, latest_heartbeat, starved, stuck
 
 _log = structlog.get_logger("health")
@@ -40,8 +40,8 @@ def blueprint(
 def _reasons(database: Database, names: Sequence[str], worker: str | None) -> list[str]:
     """Why it is not ready; nothing when it is. Who asks is not known, so details go to the log."""
     try:
-        if not is_current(database):
-            return ["the database's tables are of another version; start deskclock to migrate them"]
+        if not is_served(database):
+            return ["the database's tables are of an older version; run: deskclock db upgrade"]
         with database.read() as conn:
             return list(_of_workers(conn, names, worker))
     except StoreError as error:

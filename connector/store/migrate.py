@@ -55,6 +55,17 @@ def is_current(database: Database) -> bool:
         return revision(conn) == head()
 
 
+def is_served(database: Database) -> bool:
+    """Whether a process of this version that runs can go on with the tables as they are.
+
+    It can with those of a newer version, which every migration leaves usable for the version before
+    it; only a start is refused there. Raises `StoreError`.
+    """
+    with database.read() as conn:
+        found = revision(conn)
+    return found is not None and (found == head() or found not in _known())
+
+
 def revision(conn: Connection) -> str | None:
     """The revision of the tables; None when there are none."""
     return MigrationContext.configure(conn).get_current_revision()
@@ -69,11 +80,16 @@ def head() -> str:
     return newest
 
 
+@cache
+def _known() -> frozenset[str]:
+    scripts = ScriptDirectory.from_config(_config())
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
 def refuse_newer(conn: Connection, what: str) -> None:
     """Raise `StoreError` when a newer deskclock has made the tables of `what`."""
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     found = revision(conn)
-    if found is not None and found not in known:
+    if found is not None and found not in _known():
         raise StoreError(
             f"{what} is at revision {found}, which this deskclock does not know (it knows up to "
             f"{head()}): a newer version has made it. Use that version, or a backup of this one in "
