@@ -24,8 +24,8 @@ setup: .venv/.development  ## install everything, tools for development included
 run: .venv/.runtime  ## start deskclock (without accounts: with two local helpdesks)
 	@exec $(BIN)/deskclock run
 
-test: setup  ## run all tests
-	$(BIN)/python -m pytest $(ARGS)
+test: setup  ## run all tests, the files of them side by side
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 contract: setup  ## hold sandbox and requests against the vendors' documents, and list differences
 	$(BIN)/python -m pytest -v tests/contract $(ARGS)

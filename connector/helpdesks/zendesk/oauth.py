@@ -232,7 +232,7 @@ def lifetime_in(data: Mapping[str, Any], name: str) -> float:
     """Seconds; where the answer says nothing of use, as many as we asked for."""
     seconds: Any = data.get(name)
     known = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-    if known and 0 < seconds < math.inf:
+    if known and 1 <= seconds < math.inf:
         return float(min(seconds, LONGEST_LIFETIME))
     return float(LIFETIMES[name])
 
