@@ -233,6 +233,7 @@ class Batch:
             untold=untold(one.claim, one.found, memory, reading, self._holding.offset)
             if tells
             else None,
+            observations=memory.observations if tells else None,
         )
 
     def _histories(self, sights: Sequence[Sight]) -> dict[str, History | Exception | None]:

@@ -53,6 +53,8 @@ class Account:
     #: feed -> the page that this process has read and not yet done
     pages: dict[str, Any] = field(default_factory=dict, compare=False)
     clocks: Clocks = field(default_factory=Clocks, compare=False)
+    #: claims that could not be given back while the database was away, of this process
+    owed: list[Any] = field(default_factory=list, compare=False)
 
     @property
     def writes(self) -> bool:

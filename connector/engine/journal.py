@@ -38,15 +38,19 @@ def needs_history(
     *,
     needed: bool = True,
     untold: Sequence[Observation] | None = None,
+    observations: Sequence[Observation] | None = None,
 ) -> bool:
     """Whether something happened that the journal does not explain; `needed`: by the policy.
 
     `untold`: no webhook brought us here, and these are all that webhooks have said. Then a value
-    that moved did so at an instant that nobody told.
+    that moved did so at an instant that nobody told. `observations`: all that webhooks have said,
+    where the helpdesk keeps changes and can be asked for what does not fit.
     """
     if not needed:
         return False
     if untold is not None and past is not None and _is_dated_by_guess(past, reading, untold):
+        return True
+    if observations is not None and past is not None and _hides(past, reading, observations):
         return True
     seen = reading.counters
     if past is None:
@@ -158,7 +162,63 @@ def _first_known(reading: Reading) -> datetime:
 
 
 def _is_dated_by_guess(past: Past, reading: Reading, observations: Sequence[Observation]) -> bool:
-    return any(one.inferred for one in _differences(past, reading, observations, untold=True))
+    found = _differences(past, reading, observations, untold=True)
+    # of a status the helpdesk tells when it last moved, and not how often
+    told = {one.field for one in observations}
+    return any(one.inferred or (one.field == STATUS and STATUS not in told) for one in found)
+
+
+def _hides(past: Past, reading: Reading, observations: Sequence[Observation]) -> bool:
+    """Whether values went to and fro between two looks in a way that nobody has told whole."""
+    held = _held(past)
+    for name in {one.field for one in observations} & held.keys():
+        after = reading.ticket.values.get(name)
+        is_told = _course(name, held[name], after, past, reading, observations) is not None
+        if not is_told and any(one.after != after for one in observations if one.field == name):
+            return True
+    seen, before = reading.counters.status_updated_at, past.counters.status_updated_at
+    if seen is None or before is None or seen == before:
+        return False
+    same = held.get(STATUS) == reading.ticket.values.get(STATUS)
+    return same and not _course(
+        STATUS, held.get(STATUS), held.get(STATUS), past, reading, observations
+    )
+
+
+def _held(past: Past) -> dict[str, str | None]:
+    return {change.field: change.after for change in past.changes} | dict(past.values)
+
+
+def _told_at(one: Observation) -> datetime:
+    return one.at or datetime.max.replace(tzinfo=UTC)
+
+
+def _course(
+    name: str,
+    before: str | None,
+    after: str | None,
+    past: Past,
+    reading: Reading,
+    observations: Sequence[Observation],
+) -> list[Observation] | None:
+    """The moves of a value that webhooks have told, from `before` to `after` without a gap.
+
+    None: what they told does not lead there. One that tells of where it stands already, such as a
+    repeated delivery, is passed over.
+    """
+    known = max((one.at for one in past.changes if one.field == name), default=None)
+    told = [one for one in observations if one.field == name and one.at is not None]
+    found, stands = list[Observation](), before
+    for one in sorted(told, key=_told_at):
+        if one.at is None or one.at > reading.updated_at + FRESH:
+            return None
+        if one.after == stands or (known is not None and one.at < known - FRESH):
+            continue
+        if one.before != stands:
+            return None
+        found.append(one)
+        stands = one.after
+    return found if stands == after else None
 
 
 def _differences(
@@ -167,10 +227,14 @@ def _differences(
     """What differs; a value that is told for the first time, or not this time, has not moved."""
     found = []
     carried = _carried(past, reading.ticket)
-    held = {change.field: change.after for change in past.changes} | dict(past.values)
-    for name, before in held.items():
+    for name, before in _held(past).items():
         after = reading.ticket.values.get(name)
-        if before != after and name not in carried:
+        if name in carried:
+            continue
+        course = _course(name, before, after, past, reading, observations) or []
+        if len(course) > 1:
+            found += _moves(name, course, past)
+        elif before != after:
             stated = _instant(name, after, past, reading, observations)
             at = stated or reading.updated_at
             found.append(
@@ -182,6 +246,19 @@ def _differences(
                     inferred=untold and stated is None,
                     sequence=_order_within(at, past),
                 )
+            )
+    return found
+
+
+def _moves(name: str, course: Sequence[Observation], past: Past) -> list[Change]:
+    """What a webhook has told step by step."""
+    found: list[Change] = []
+    for one in course:
+        at = one.at.replace(microsecond=0) if one.at is not None else None
+        if at is not None:
+            place = _order_within(at, past) + sum(other.at == at for other in found)
+            found.append(
+                Change(at=at, field=name, before=one.before, after=one.after, sequence=place)
             )
     return found
 

@@ -99,6 +99,7 @@ class Lane:
     def step(self) -> bool:
         """One pass; False when there is nothing to do. Raises `AccountError` and `LeaseLost`."""
         self._holding.keep()
+        self._give_back()
         jobs = self.jobs.settle(busy=self._busy)
         self._passes += 1
         in_turn: tuple[Callable[[], bool], ...] = (self._look_at_due, self._follow)
@@ -211,8 +212,8 @@ class Lane:
         try:
             self._attempt(sights)
         except (AccountError, StoreError):
-            claims = [one.claim for one in sights]
-            self._holding.commit(lambda conn: schedule.untouched(conn, self._account.name, claims))
+            self._account.owed.extend(one.claim for one in sights)
+            self._give_back()
             raise
         except LeaseLost:
             raise
@@ -223,6 +224,16 @@ class Lane:
             half = len(sights) // 2
             self._process(sights[:half])
             self._process(sights[half:])
+
+    def _give_back(self) -> None:
+        """Their tickets are not to blame; while the database is away, this waits until it is not.
+
+        Raises `StoreError` and `LeaseLost`.
+        """
+        owed = list(self._account.owed)
+        if owed:
+            self._holding.commit(lambda conn: schedule.untouched(conn, self._account.name, owed))
+            del self._account.owed[: len(owed)]
 
     def _attempt(self, sights: Sequence[Sight]) -> None:
         try:

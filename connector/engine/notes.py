@@ -166,6 +166,22 @@ def _held_before(row: Any, key: _Key, now_is: MetricResult) -> bool:
     return False
 
 
+def holds(conn: Connection, account: str, one: Note) -> bool:
+    """Whether what a note tells of is still so, by the latest answer."""
+    query = select(ticket.c.evaluation, ticket.c.is_over).where(
+        ticket.c.account == account, ticket.c.ticket_id == one.ticket_id
+    )
+    row = conn.execute(query).first()
+    if row is None or row.evaluation is None or row.is_over:
+        return False
+    return any(
+        (found["metric"], _CAUSES.get(State(found["state"]))) == (one.metric, one.cause)
+        and found["fulfilled_at"] is None
+        and found["excused"] is None
+        for found in row.evaluation["metrics"]
+    )
+
+
 def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 

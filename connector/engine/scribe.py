@@ -36,6 +36,7 @@ MOST_TRIES = 5  # that ended in a crash or a refusal which may pass
 LONGEST_SECONDS = 4 * 86_400.0  # what was at risk so long ago is told too late
 
 SWITCHED_OFF = "notes like this one were switched off before it was written"
+CAUSE_OVER = "it was over before the note could be written"
 TOO_OLD = "it could not be written for four days"
 CRASHED = "the worker ended each time that it was about to be written"
 
@@ -77,6 +78,8 @@ class Scribe:
             self._holding.commit(lambda conn: notes.wait(conn, one, later))
         elif not self._account.writes or (one.cause, one.metric) not in self._account.notes:
             self._holding.commit(lambda conn: notes.withhold(conn, one, SWITCHED_OFF))
+        elif not self._still_holds(one):
+            self._holding.commit(lambda conn: notes.withhold(conn, one, CAUSE_OVER))
         elif one.attempts >= MOST_TRIES:
             self._give_up(one, one.last_error or CRASHED)
         elif one.age > LONGEST_SECONDS:
@@ -85,6 +88,10 @@ class Scribe:
             self._holding.before_write()
             self._helpdesk.add_note(one.ticket_id, one.body)
             self._stands(one)
+
+    def _still_holds(self, one: Note) -> bool:
+        with self._holding.database.read() as conn:
+            return notes.holds(conn, self._name, one)
 
     def _stands(self, one: Note) -> None:
         self._holding.commit(lambda conn: notes.written(conn, self._name, one))

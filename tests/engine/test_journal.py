@@ -403,3 +403,54 @@ def test_a_change_whose_webhook_was_lost_is_not_dated_by_the_next_webhook(zendes
     changes = zendesk.rows(tables.history)[0]["body"]["changes"]
     at, inferred = next((one[0], one[4]) for one in changes if one[1] == PRIORITY)
     assert (at, inferred) == (changed_at, False)
+
+
+def test_a_value_that_went_and_came_back_between_two_looks_is_dated_by_its_webhooks(
+    desk: Desk,
+) -> None:
+    ticket = desk.create()
+    desk.look(ticket)
+    told = []
+    for before, after, name in (("2", "1", "urgent"), ("1", "2", "high")):
+        desk.advance(1200)
+        desk.edit(ticket, priority=name)
+        at = desk.stands(ticket).updated_at
+        told.append(Observation(field=PRIORITY, before=before, after=after, at=at))
+    calls = desk.helpdesk.called.count("history")
+    desk.hint(ticket, seen=told)
+    desk.hurry()
+    desk.drain()
+    changes = desk.rows(tables.history)[0]["body"]["changes"]
+    found = [(one[0], one[2], one[3]) for one in changes if one[1] == PRIORITY]
+    assert found == [(one.at.timestamp(), one.before, one.after) for one in told if one.at]
+    assert desk.helpdesk.called.count("history") == calls
+
+
+def test_a_status_that_came_back_unheard_of_is_asked_for(zendesk: Desk) -> None:
+    ticket = zendesk.create()
+    zendesk.edit(ticket, status="open")
+    zendesk.advance(60)
+    zendesk.look(ticket)
+    for status in ("pending", "open"):
+        zendesk.advance(2400)
+        zendesk.edit(ticket, status=status)
+    zendesk.look(ticket)
+    zendesk.drain_until_quiet()
+    changes = zendesk.rows(tables.history)[0]["body"]["changes"]
+    assert [one[3] for one in changes if one[1] == STATUS][-2:] == ["pending", "open"]
+
+
+def test_what_webhooks_told_in_part_is_asked_for_as_a_whole(zendesk: Desk) -> None:
+    ticket = zendesk.create()
+    zendesk.look(ticket)
+    for name in ("urgent", "high"):
+        zendesk.advance(1200)
+        zendesk.edit(ticket, priority=name)
+        seen = zendesk.stands(ticket).updated_at
+        if name == "urgent":
+            told = Observation(field=PRIORITY, before="2", after="1", at=seen)
+    zendesk.hint(ticket, seen=[told])  # the second delivery was lost
+    zendesk.hurry()
+    zendesk.drain()
+    changes = zendesk.rows(tables.history)[0]["body"]["changes"]
+    assert [one[3] for one in changes if one[1] == PRIORITY] == ["1", "2"]
