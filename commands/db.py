@@ -7,11 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+from sqlalchemy import text
 
 from app import now
-from commands.options import DATA_DIR, process_settings
+from commands.options import DATA_DIR, TEXT_ID, as_utf8, process_settings
 from connector.engine import restoring
-from connector.errors import SettingsError
+from connector.errors import SettingsError, StoreError
 from connector.runners.embedded import only_one, only_worker
 from connector.settings import Settings
 from connector.store import backup, checking, copying
@@ -21,7 +22,12 @@ from connector.store.keys import Keys
 from connector.store.migrate import head, is_current, upgrade
 from connector.store.presence import refuse_company
 
-FILE = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+
+def _utf8(_context: object, _parameter: object, value: Path) -> Path:
+    return Path(as_utf8(str(value)))
+
+
+FILE = click.argument("file", type=click.Path(dir_okay=False, path_type=Path), callback=_utf8)
 
 
 @click.group()
@@ -74,7 +80,7 @@ def backup_(file: Path, force: bool, data_dir: Path | None) -> None:
     settings = process_settings(data_dir=data_dir)
     keys = _keys(settings)
     with _opened(settings) as database:
-        contents = backup.write(database, file, replace=force)
+        contents = backup.write(database, file, data_dir=settings.data_dir, replace=force)
     click.echo(f"{file} holds {_told(contents)}.")
     click.echo(f"It does not hold the key of its secrets: keep that of {keys.origin} elsewhere.")
 
@@ -105,7 +111,7 @@ def restore(file: Path, force: bool, data_dir: Path | None) -> None:
 
 
 @db.command()
-@click.argument("url")
+@click.argument("url", type=TEXT_ID)
 @DATA_DIR
 def move(url: str, data_dir: Path | None) -> None:
     """Copy everything into the empty database at URL, with web and worker stopped.
@@ -113,8 +119,9 @@ def move(url: str, data_dir: Path | None) -> None:
     The database of now is left as it is. URL is an address such as postgresql://user@host/name.
     """
     settings = process_settings(data_dir=data_dir)
-    target = Database(url)
-    with _opened(settings, alone=True) as database, _closing(target):
+    with _target(url) as (target, place), _opened(settings, alone=True) as database:
+        if _place(database) == place:
+            raise SettingsError("URL is the database itself; give another one, an empty one")
         upgrade(database)
         refuse_company(target)
         with database.snapshot() as source:
@@ -148,11 +155,30 @@ def _opened(settings: Settings, *, alone: bool = False) -> Iterator[Database]:
 
 
 @contextmanager
-def _closing(database: Database) -> Iterator[None]:
+def _target(url: str) -> Iterator[tuple[Database, tuple[object, ...]]]:
+    """The database at URL, and its place; what is wrong with it is not told of the setting."""
     try:
-        yield
+        database = Database(url)
+        place = _place(database)
+    except (SettingsError, StoreError) as error:
+        raise type(error)(str(error).replace("DESKCLOCK_DATABASE_URL", "URL")) from None
+    try:
+        yield database, place
     finally:
         database.dispose()
+
+
+def _place(database: Database) -> tuple[object, ...]:
+    """What two addresses of one and the same database have in common."""
+    server = "SELECT pg_postmaster_start_time(), current_database(), current_schema()"
+    try:
+        with database.read() as conn:
+            if database.path is None:
+                return tuple(conn.execute(text(server)).one())
+            found = database.path.stat()
+            return (found.st_dev, found.st_ino)
+    finally:
+        database.dispose()  # it is looked for other connections
 
 
 def _keys(settings: Settings) -> Keys:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Connection
 
-from commands.options import DATA_DIR, process_settings
+from commands.options import DATA_DIR, TEXT_ID, process_settings
 from connector.engine import dead as engine
 from connector.engine.dead import Dead, Event
 from connector.errors import SettingsError
@@ -39,7 +39,7 @@ def dead() -> None:
 
 
 @dead.command("list")
-@click.argument("account", required=False)
+@click.argument("account", type=TEXT_ID, required=False)
 @JSON
 @DATA_DIR
 def list_(account: str | None, as_json: bool, data_dir: Path | None) -> None:
@@ -58,8 +58,8 @@ def list_(account: str | None, as_json: bool, data_dir: Path | None) -> None:
 
 
 @dead.command()
-@click.argument("account")
-@click.argument("ticket")
+@click.argument("account", type=TEXT_ID)
+@click.argument("ticket", type=TEXT_ID)
 @JSON
 @DATA_DIR
 def show(account: str, ticket: str, as_json: bool, data_dir: Path | None) -> None:
@@ -74,8 +74,8 @@ def show(account: str, ticket: str, as_json: bool, data_dir: Path | None) -> Non
 
 
 @dead.command()
-@click.argument("account")
-@click.argument("tickets", metavar="TICKET...", nargs=-1)
+@click.argument("account", type=TEXT_ID)
+@click.argument("tickets", type=TEXT_ID, metavar="TICKET...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every dead ticket of the account.")
 @DATA_DIR
 def retry(account: str, tickets: tuple[str, ...], everything: bool, data_dir: Path | None) -> None:

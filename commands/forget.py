@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from commands.options import CONFIG, DATA_DIR, process_settings
+from commands.options import CONFIG, DATA_DIR, TEXT_ID, process_settings
 from connector.engine import forgetting
 from connector.engine.dead import accounts_known
 from connector.engine.forgetting import Forgotten
@@ -21,9 +21,19 @@ RETURN = "A ticket that is still on the helpdesk comes back with its next webhoo
 
 
 @click.command()
-@click.argument("account")
-@click.option("--ticket", "tickets", multiple=True, help="A ticket; may be given several times.")
-@click.option("--requester", help="A customer's tickets, by the helpdesk's id of the customer.")
+@click.argument("account", type=TEXT_ID)
+@click.option(
+    "--ticket",
+    "tickets",
+    type=TEXT_ID,
+    multiple=True,
+    help="A ticket; may be given several times.",
+)
+@click.option(
+    "--requester",
+    type=TEXT_ID,
+    help="A customer's tickets, by the helpdesk's id of the customer.",
+)
 @click.option("--all", "everything", is_flag=True, help="The whole account, its secrets too.")
 @click.option("--yes", is_flag=True, help="With --all: do not ask for the account's name.")
 @click.option("--vacuum", is_flag=True, help="Then rewrite SQLite's file; others wait meanwhile.")

@@ -12,6 +12,20 @@ from operations.hidden import secrets_in
 
 LAST_YEAR = 2100  # of those for which calendars are computed
 
+
+class _TextId(click.ParamType[str]):
+    """A name or an id as the database can hold it: UTF-8, and not blank."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value.strip():
+            self.fail("it is empty", param, ctx)
+        return as_utf8(value)
+
+
+TEXT_ID = _TextId()
+
 DATA_DIR = click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -23,6 +37,15 @@ CONFIG = click.option(
     help="The file that holds the accounts (default: deskclock.yaml).",
 )
 PORT = click.option("--port", type=click.IntRange(1, 65535), help="Port of the web process.")
+
+
+def as_utf8(value: str) -> str:
+    """The text of an argument. Raises `click.BadParameter` where its bytes are no UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter(f"{value!a} is no UTF-8 text; type it again") from None
+    return value
 
 
 def process_settings(**given: object) -> Settings:

@@ -15,8 +15,12 @@ from sqlalchemy.exc import DatabaseError
 from connector.errors import SettingsError, StoreError
 from connector.store.copying import copy, described
 from connector.store.database import WAIT, Database
+from connector.store.keys import KEY_FILE
 from connector.store.migrate import alone, migrate, refuse_newer, revision
 from connector.store.refusals import of_sqlite
+
+#: what the names of the files end with that make up a SQLite database in use
+_BESIDE = ("", "-wal", "-shm", "-journal", "-intake")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,13 +34,15 @@ class Contents:
     evidence: int
 
 
-def write(database: Database, path: Path, *, replace: bool = False) -> Contents:
+def write(database: Database, path: Path, *, data_dir: Path, replace: bool = False) -> Contents:
     """Copy one moment of the database into a file, for our eyes only, while everything runs.
 
-    The file appears when it is complete and on disk. One that is there stays, but for `replace`.
+    The file appears when it is complete and on disk. One that is there stays, but for `replace`,
+    and what deskclock works with, the database and `data_dir`'s key and locks, stays in any case.
     Raises `SettingsError` and `StoreError`.
     """
     path = path.absolute()
+    _refuse_own(path, database, data_dir)
     if not replace and path.exists():
         raise _exists(path)
     try:
@@ -127,6 +133,29 @@ def _appear(half: Path, path: Path, replace: bool) -> None:
         os.link(half, path)  # never in the place of another file, not even of a new one
     except FileExistsError:
         raise _exists(path) from None
+
+
+def _refuse_own(path: Path, database: Database, data_dir: Path) -> None:
+    """By real paths, for those that are not there yet, and by what the file system calls one."""
+    own = {data_dir.absolute() / KEY_FILE: "the secret key"}
+    folders = {data_dir.absolute()}
+    if database.path is not None:
+        folders.add(database.path.parent)
+        # SQLite puts its files beside the real one, and deskclock beside the name that was given
+        for one in (database.path, _real(database.path)):
+            own |= {one.with_name(one.name + end): "the database itself" for end in _BESIDE}
+    for folder in folders:
+        locks = [*folder.glob("*.lock")]
+        if path.suffix == ".lock" and _real(path.parent) == _real(folder):
+            locks.append(path)  # it would be emptied when it is first taken
+        own |= dict.fromkeys(locks, "a lock of deskclock")
+    for one, what in own.items():
+        if _real(path) == _real(one) or (path.exists() and one.exists() and path.samefile(one)):
+            raise SettingsError(f"{path} is {what}; name another file")
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def _exists(path: Path) -> SettingsError:

@@ -1,5 +1,6 @@
 """What a database's error means: it refuses at the moment, or the statement is to blame."""
 
+import re
 import sqlite3
 from typing import Any
 
@@ -39,6 +40,13 @@ _POSTGRESQL = {
     "57": "it is shutting down, or cancelled the statement",
     "58": "its disk reports an error",
 }
+# psycopg gives no state for a connection that was never made, only what the server said
+_AT_CONNECTING = {
+    "3D": re.compile(r'database ".*" does not exist'),
+    "28": re.compile(
+        r'authentication failed|role ".*" does not exist|no password supplied|no pg_hba.conf entry'
+    ),
+}
 
 
 def refusal(error: SQLAlchemyError) -> StoreError | None:
@@ -67,7 +75,8 @@ def _of_postgresql(error: DBAPIError, cause: Any) -> StoreError | None:
     if state is None:
         if not error.connection_invalidated and type(cause).__name__ != "OperationalError":
             return None
-        return StoreError("the database refuses: PostgreSQL cannot be reached")
+        said = (_POSTGRESQL[key] for key, one in _AT_CONNECTING.items() if one.search(str(cause)))
+        return StoreError(f"the database refuses: {next(said, 'PostgreSQL cannot be reached')}")
     reason = _POSTGRESQL.get(state) or _POSTGRESQL.get(state[:2])
     if reason is None:
         return None

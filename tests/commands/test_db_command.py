@@ -1,6 +1,7 @@
 """The `db` command: upgrades, checks, backups, restores and moves, from and to either database."""
 
 import json
+import os
 import shutil
 import sqlite3
 import stat
@@ -277,6 +278,55 @@ def test_a_file_that_is_there_is_not_overwritten_by_mistake(store: Store, tmp_pa
         "backup", tmp_path / "no" / "folder"
     )
     assert sorted(one.name for one in tmp_path.iterdir() if one.name.startswith(".")) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_backup_never_takes_the_place_of_what_deskclock_works_with(
+    store: Store, tmp_path: Path
+) -> None:
+    with opened(store.url) as database:
+        path = database.path or Path()
+        link, hard = tmp_path / "link", tmp_path / "hard"
+        link.symlink_to(path)
+        os.link(path, hard)
+        ends = ("", "-wal", "-shm", "-journal", "-intake")
+        for file in (*(Path(f"{path}{end}") for end in ends), link, hard):
+            said = store.refused("backup", "--force", file)
+            assert f"{file} is the database itself; name another file" in said
+        for name, what in (("secret.key", "the secret key"), ("worker.lock", "a lock of")):
+            assert f"is {what}" in store.refused("backup", "--force", store.folder / name)
+        assert "is a lock of" in store.refused("backup", f"{path}.migrate.lock")
+        store.did("backup", "--force", tmp_path / "backup")
+    assert "sound" in store.did("check")
+    assert len(store.rows()) == 3
+
+
+def test_a_move_to_where_it_is_or_to_no_database_is_refused(store: Store, tmp_path: Path) -> None:
+    junk = tmp_path / "junk"
+    junk.write_text("no database" * 1000)
+    nobody = "postgresql://nobody_here@127.0.0.1:5432/postgres"
+    for url, message in (
+        (store.url, "URL is the database itself"),
+        (store.url.replace("127.0.0.1", "localhost"), "URL is the database itself"),
+        ("nonsense", "URL is no database address"),
+        (f"sqlite:///{junk}", "the file is no SQLite database; check URL"),
+        (
+            POSTGRES.removesuffix("postgres") + "not_here",
+            "no such database; create it, or check URL",
+        ),
+        (nobody, "refuses our user or password; check URL"),
+        ("postgresql://postgres@127.0.0.1:1/postgres", "PostgreSQL cannot be reached"),
+    ):
+        said = store.refused("move", url)
+        assert (message in said, "DESKCLOCK_DATABASE_URL" in said) == (True, False), said
+    assert len(store.rows()) == 3
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_argument_that_is_no_text_is_refused(store: Store) -> None:
+    for command in ("backup", "restore", "move"):
+        ran = store.db(command, "x\udcff")
+        assert (ran.exit_code, "is no UTF-8 text" in ran.output) == (2, True)
 
 
 def test_nothing_is_restored_or_moved_while_another_process_is_there(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from commands import deskclock
 from connector.engine import accounts
@@ -70,6 +70,21 @@ def test_a_ticket_goes_and_what_still_holds_it_is_said(desk: Desk) -> None:
     assert again.stdout.startswith("acme: nothing of it was stored.")
 
 
+@pytest.mark.parametrize(
+    ("failure", "left"),
+    [
+        pytest.param("HTTP 500 at /tickets/1001.json", None, id="itself"),
+        pytest.param("ticket 21001 is locked", "ticket 21001 is locked", id="longer"),
+    ],
+)
+def test_a_failure_goes_that_names_the_ticket(desk: Desk, failure: str, left: str | None) -> None:
+    with desk.database.write() as conn:
+        conn.execute(update(tables.account).values(last_error=failure))
+    assert desk.run("acme", "--ticket", "1001").exit_code == 0
+    with desk.database.read() as conn:
+        assert conn.scalar(select(tables.account.c.last_error)) == left
+
+
 def test_a_customer_goes_and_the_tickets_that_may_be_his_are_counted(desk: Desk) -> None:
     ran = desk.run("acme", "--requester", "77")
 
@@ -98,6 +113,9 @@ def test_an_account_goes_once_its_name_is_typed_and_it_is_configured_no_more(des
     [
         pytest.param(["acne", "--ticket", "1001"], 1, "known: acme", id="account"),
         pytest.param(["acme"], 2, "give --ticket, or --requester, or --all", id="nothing"),
+        pytest.param(["acme", "--ticket", ""], 2, "'--ticket': it is empty", id="empty"),
+        pytest.param(["acme", "--requester", " "], 2, "'--requester': it is empty", id="blank"),
+        pytest.param(["acme", "--ticket", "1\udcff"], 2, "is no UTF-8 text", id="no-text"),
         pytest.param(["acme", "--ticket", "1001", "--all"], 2, "give --ticket, or", id="both"),
     ],
 )
