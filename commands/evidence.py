@@ -6,16 +6,15 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 import click
 
-from commands.options import DATA_DIR, instant, process_settings
-from connector.engine.dead import accounts_known
-from connector.errors import SettingsError
+from commands.options import DATA_DIR, TEXT_ID, instant, process_settings
+from connector.errors import SettingsError, StoreError
 from connector.settings import Settings
 from connector.store import exporting, proof
 from connector.store.checkpoint import Checkpoint
@@ -58,7 +57,7 @@ def _mark(_context: object, _parameter: object, value: str | None) -> Mark | Non
 
 
 @evidence.command()
-@click.argument("account", required=False)
+@click.argument("account", type=TEXT_ID, required=False)
 @click.option("--head", callback=_mark, help="NUMBER:HASH of a line, as an export has named it.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each account.")
 @DATA_DIR
@@ -83,8 +82,8 @@ def verify(account: str | None, head: Mark | None, as_json: bool, data_dir: Path
 
 
 @evidence.command()
-@click.argument("account")
-@click.option("--ticket", help="Only the lines of this ticket.")
+@click.argument("account", type=TEXT_ID)
+@click.option("--ticket", type=TEXT_ID, help="Only the lines of this ticket.")
 @click.option("--since", callback=instant, help="Only lines from this instant on.")
 @click.option("--until", callback=instant, help="Only lines before this instant.")
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl")
@@ -132,7 +131,11 @@ def _write(database: Database, wanted: Wanted, writer: _Writer) -> tuple[int, En
         }
     )
     for line in lines:
-        writer.line(line)
+        try:
+            writer.line(line)
+        except (TypeError, ValueError, RecursionError) as error:  # SQLite stores any value
+            what = f"line {line['number']}"
+            raise exporting.unreadable(wanted.account, what) from error
         count += 1
     writer.note({"lines": count, "head": {"number": ends.number, "hash": ends.hash}})
     return count, ends
@@ -173,7 +176,14 @@ class _Csv:
 @contextmanager
 def _opened(output: Path | None) -> Iterator[TextIO]:
     if output is None:
-        yield sys.stdout
+        try:
+            yield sys.stdout
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _drop_output()
+            raise StoreError(f"standard output cannot be written: {error.strerror}") from None
         return
     try:
         number = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -184,9 +194,18 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
     try:
         with os.fdopen(number, "w", encoding="utf-8", newline="") as stream:
             yield stream
-    except BaseException:
+    except BaseException as error:
         output.unlink(missing_ok=True)  # half an export looks like a chain that was cut
+        if isinstance(error, OSError):
+            why = f"{output} cannot be written: {error.strerror}; check the folder"
+            raise StoreError(why) from None
         raise
+
+
+def _drop_output() -> None:
+    """What is left in the buffer would fail once more when the process ends."""
+    with open(os.devnull, "w") as nowhere, suppress(OSError):
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 @contextmanager
@@ -202,7 +221,7 @@ def _store(settings: Settings) -> Iterator[Database]:
 def _named(database: Database, account: str | None) -> Sequence[str]:
     """The account, or all of them. Raises `SettingsError` for one that there is not."""
     with database.read() as conn:
-        known = accounts_known(conn)
+        known = proof.accounts_of(conn)
     if account is not None and account not in known:
         raise SettingsError(
             f"account '{account}' is not in the database; known: {', '.join(known) or 'none'}"
@@ -215,11 +234,11 @@ def _as_text(one: Verdict) -> Iterator[str]:
     counts = [f"{count:,} {name}" for name, count in shown.items() if count or name == "line"]
     counts[0] += "" if one.lines == 1 else "s"
     if one.checkpoint is not None:
-        at = utc(datetime.fromtimestamp(one.checkpoint.at, UTC))
+        at = _instant(one.checkpoint.at) or "an instant that is none"
         counts.append(f"those up to {one.checkpoint.number:,} were deleted at {at}")
-    yield f"{one.account}: {_outcome(one)}; {', '.join(counts)}"
+    yield f"{_plain(one.account)}: {_outcome(one)}; {', '.join(counts)}"
     if one.number:
-        yield f"  the chain ends with {one.number}:{one.hash}"
+        yield f"  the chain ends with {one.number}:{_plain(one.hash)}"
     for remark in one.remarks:
         yield f"  {remark}"
     for found in one.breaks:

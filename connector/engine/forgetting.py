@@ -17,14 +17,13 @@ from connector.engine import accounts
 from connector.engine.accounts import LEASE_SECONDS, Lease
 from connector.errors import SettingsError, StoreError
 from connector.store import traces
-from connector.store.chain import NOBODY, Line, append, redact
+from connector.store.chain import FORGOTTEN, NOBODY, Line, append, redact
 from connector.store.database import Database, now
 from connector.store.tables import account as account_table
 from connector.store.tables import budget, delivery, intent, intent_ticket, metadata, sync, ticket
 from connector.store.wiping import wiping
 from mappings.explain import utc
 
-FORGOTTEN = "forgotten"  #: kind of the line in the evidence
 BATCH = 100  # tickets of one transaction
 ROWS = 1_000  # rows of one transaction, where a whole account goes
 PATIENCE_SECONDS = 10.0  # then whoever drains the account loses it, as if he had died

@@ -18,6 +18,7 @@ from connector.store.database import now
 from connector.store.tables import chain, evidence
 
 SALT_BYTES = 16
+FORGOTTEN = "forgotten"  #: kind of the lines that tell how many others were emptied
 NOBODY = ""  #: ticket of a line that was forgotten, and of one that is about no single ticket
 
 

@@ -5,16 +5,43 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography.fernet import InvalidToken
-from sqlalchemy import Connection, Row, and_, exists, func, inspect, literal_column, select, text
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Double,
+    Integer,
+    Row,
+    and_,
+    exists,
+    func,
+    inspect,
+    literal_column,
+    select,
+    text,
+)
 
 from connector.errors import ConnectorError, SettingsError
 from connector.store.database import Database, now
 from connector.store.keys import Keys
 from connector.store.migrate import head, refuse_newer, revision
-from connector.store.tables import chain, evidence, intent, intent_ticket, metadata, secret, ticket
+from connector.store.tables import (
+    account,
+    chain,
+    evidence,
+    intent,
+    intent_ticket,
+    metadata,
+    secret,
+    ticket,
+)
 
 CLOCKS_DIFFER_SECONDS = 60.0
 NAMED = 5  # of the rows that a finding is about
+_KINDS: dict[type, tuple[str, ...]] = {  # as SQLite calls them; others are texts
+    Integer: ("integer",),
+    BigInteger: ("integer",),
+    Double: ("real", "integer"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +72,8 @@ def check(database: Database, keys: Keys, host_now: float) -> Iterator[Finding]:
             yield from _lost_intents(conn)
             yield from _empty_intents(conn)
             yield from _chain_ends(conn)
+            yield from _homeless_evidence(conn)
+            yield from _wrong_types(conn)
             yield from _counters(conn)
             yield from _secrets(conn, keys)
     except ConnectorError as error:
@@ -146,6 +175,37 @@ def _chain_ends(conn: Connection) -> Iterator[Finding]:
             text=f"the newest line of account {row.account}, number {row.number}, is missing or "
             f"another; see: deskclock evidence verify {row.account}",
         )
+
+
+def _homeless_evidence(conn: Connection) -> Iterator[Finding]:
+    is_chained, column = evidence.c.number.is_not(None), evidence.c.account
+    for name, lacks in (
+        ("chain", and_(is_chained, ~exists().where(chain.c.account == column))),
+        ("account", ~exists().where(account.c.name == column)),
+    ):
+        query = select(column, func.count().label("total")).where(lacks).group_by(column)
+        for row in conn.execute(query.order_by(column)):
+            yield Finding(
+                check="evidence",
+                text=f"{row.total:,} lines are of account {row.account}, which has no row in table "
+                f"{name}; see: deskclock evidence verify {row.account}",
+            )
+
+
+def _wrong_types(conn: Connection) -> Iterator[Finding]:
+    if conn.dialect.name != "sqlite":  # which stores any value in any column
+        return
+    for table in (evidence, chain):
+        for column in table.columns:
+            kinds = _KINDS.get(type(column.type), ("text",))
+            is_wrong = func.typeof(column).not_in([*kinds, "null"])
+            count = conn.scalar(select(func.count()).select_from(table).where(is_wrong)) or 0
+            if count:
+                yield Finding(
+                    check="evidence",
+                    text=f"{count:,} rows of table {table.name} hold a {column.name} of another "
+                    "type; see: deskclock evidence verify",
+                )
 
 
 def _counters(conn: Connection) -> Iterator[Finding]:

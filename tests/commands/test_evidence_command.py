@@ -39,7 +39,8 @@ class Archive:
             for number in range(6):
                 body = {"état": number, "b": [0.1, None], "a": '=1+1\n,"'}
                 append(conn, "acme", [Line(ticket_id=str(number % 3), kind="written", body=body)])
-            redact(conn, "acme", ["2"])
+            told = {"lines": redact(conn, "acme", ["2"])}
+            append(conn, "acme", [Line(ticket_id="", kind="forgotten", body=told)])
 
     def run(self, *words: str) -> Result:
         return CliRunner().invoke(
@@ -82,7 +83,7 @@ def test_an_export_can_be_checked_by_the_fifteen_lines_of_the_page(
     monkeypatch.setattr(exporting, "CHUNK", 2)
     lines = archive.export()
     head = f"{lines[-1]['head']['number']}:{lines[-1]['head']['hash']}"
-    assert archive.check(lines) == f"6 lines hold; the chain ends with {head}"
+    assert archive.check(lines) == f"7 lines hold; the chain ends with {head}"
     assert archive.run("verify", "acme", "--head", head).exit_code == 0
 
     of_ticket = archive.export("--ticket", "1")
@@ -109,7 +110,7 @@ def test_a_table_holds_the_same_lines(archive: Archive) -> None:
     assert [(row["at"], row["body"]) for row in told] == [
         (one["at"], one["body"]) for one in expected
     ]
-    assert re.fullmatch(rf"{re.escape(str(path))}: 6 lines; .* 6:[0-9a-f]{{64}}\n", ran.stdout)
+    assert re.fullmatch(rf"{re.escape(str(path))}: 7 lines; .* 7:[0-9a-f]{{64}}\n", ran.stdout)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     again = archive.run("export", "acme", "-o", str(path))
     assert (again.exit_code, "exists; give the name of a new file" in again.stderr) == (1, True)
@@ -122,8 +123,8 @@ def test_a_break_is_named_and_ends_in_code_1(archive: Archive) -> None:
     told = json.loads(as_json.stdout)
 
     assert (before.exit_code, text.exit_code, as_json.exit_code) == (0, 1, 1)
-    assert before.stdout.startswith("acme: the record is unbroken; 6 lines, 2 forgotten\n")
-    assert "acme: the record is BROKEN at 1 place; 6 lines" in text.stdout
+    assert before.stdout.startswith("acme: the record is unbroken; 7 lines, 2 forgotten\n")
+    assert "acme: the record is BROKEN at 1 place; 7 lines" in text.stdout
     assert re.search(
         r"  line 4 \(ticket 0, 20.*Z\): its content is not what was written \(changed\)\n",
         text.stdout,
@@ -131,6 +132,43 @@ def test_a_break_is_named_and_ends_in_code_1(archive: Archive) -> None:
     assert "umbrella: the record is unbroken; 0 lines" in text.stdout
     assert [(one["line"], one["flaw"]) for one in told["breaks"]] == [(4, "changed")]
     assert (told["holds"], told["broken"]) == (False, 1)
+
+
+def test_what_cannot_be_read_or_written_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the other accounts are walked all the same, that of a deleted row among them."""
+    archive = Archive(f"sqlite:///{tmp_path / 'own.sqlite3'}", tmp_path, monkeypatch)
+    program = [sys.executable, "-c", "from commands import deskclock; deskclock()"]
+    with open("/dev/full", "w") as full:
+        into_full = subprocess.run(
+            [*program, "evidence", "export", "acme", "--data-dir", f"{tmp_path}/data"],
+            stdout=full, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+        )  # fmt: skip
+    with archive.database.write() as conn:
+        conn.exec_driver_sql("DELETE FROM account WHERE name = 'acme'")
+    deleted = archive.run("verify")
+    with archive.database.write() as conn:
+        change = "UPDATE evidence SET kind = {} WHERE number = 4"
+        conn.exec_driver_sql(change.format("x'00'"))
+    blob = archive.run("export", "acme")
+    with archive.database.write() as conn:
+        conn.exec_driver_sql(change.format("cast(x'ff' as text)"))
+        conn.exec_driver_sql("UPDATE chain SET pruned_at = 1e300, pruned_number = 1")
+    text, verified = archive.run("export", "acme"), archive.run("verify")
+    as_json = archive.run("verify", "--json")
+    archive.database.dispose()
+
+    assert (into_full.returncode, into_full.stderr) == (
+        1, "Error: standard output cannot be written: No space left on device\n",
+    )  # fmt: skip
+    assert deleted.stdout.startswith("acme: the record is unbroken; 7 lines")
+    see = "cannot be read; see: deskclock evidence verify acme"
+    assert (blob.exit_code, f"line 4 {see}" in blob.stderr) == (1, True)
+    assert (text.exit_code, f"a line after number 3 {see}" in text.stderr) == (1, True)
+    assert (verified.exit_code, as_json.exit_code) == (1, 1)
+    assert "line 3: a line after it cannot be read" in verified.stdout
+    assert "umbrella: the record is unbroken; 0 lines" in verified.stdout
 
 
 @pytest.mark.parametrize(

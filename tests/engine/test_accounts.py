@@ -21,6 +21,7 @@ from connector.errors import (
     RateLimited,
     RoleMissing,
     SignInRefused,
+    StoreError,
 )
 from connector.helpdesks.base import ClockSample, Identity
 from connector.store import tables
@@ -99,6 +100,37 @@ def test_an_account_that_cannot_be_reached_costs_no_ticket_an_attempt(
     drain_when_held_is_over(desk)
     assert desk.account_row()["state"] == accounts.OK
     assert desk.right(ticket)
+
+
+def test_an_outage_of_the_database_costs_no_ticket_an_attempt(desk: Desk) -> None:
+    """The claim cannot be given back while the database is away: it is once it has come back."""
+
+    class Shaky(Database):
+        is_away = False
+
+        def run(self, work: Any, *, tries: int = 5) -> Any:
+            if self.is_away:
+                raise StoreError("the database refuses: it is away")
+            return super().run(work, tries=tries)
+
+    shaky = Shaky(desk.database._engine.url.render_as_string(hide_password=False))
+    ticket, read = desk.create(), "read" if desk.kind == "freshdesk" else "read_many"
+
+    def leave() -> None:
+        shaky.is_away = True
+
+    for _ in range(3):
+        desk.hint(ticket)
+        desk.helpdesk.once(read, leave)
+        with pytest.raises(StoreError):
+            desk.drain(database=shaky)
+        shaky.is_away = False
+        desk.change(tables.account, lease_until=1.0)
+    assert desk.row(ticket)["attempts"] == 1
+    desk.drain(database=shaky)
+    assert (desk.row(ticket)["attempts"], desk.row(ticket)["parked"]) == (0, None)
+    assert desk.right(ticket)
+    shaky.dispose()
 
 
 def test_reads_that_go_well_do_not_hide_that_every_write_fails(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import Connection, Row, delete, insert, select, text, update
 
 from connector.store import chain, proof
-from connector.store.chain import Line, append, redact
+from connector.store.chain import FORGOTTEN, Line, append, redact
 from connector.store.database import Database, now
 from connector.store.keys import KEY_FILE, Keys
 from connector.store.migrate import upgrade
@@ -136,6 +136,7 @@ TAMPERED: dict[str, tuple[Tamper, list[tuple[Flaw, int]]]] = {
     "end-before-last": (_chain(number=9), [(Flaw.END, 10)]),
     "unsigned-pruning": (_pretend, [(Flaw.CHECKPOINT, 2)]),
     "double": (_double, [(Flaw.DOUBLE, 4)]),
+    "below-one": (_set(1, number=-3), [(Flaw.CHANGED, -3), (Flaw.MISSING, 1)]),
 }
 
 
@@ -151,15 +152,47 @@ def test_what_was_done_to_the_record_is_found_and_named(database: Database, keys
     assert found == {account: expected for account, (_, expected) in TAMPERED.items()}
 
 
-def test_values_of_another_type_are_named_and_not_stumbled_over(tmp_path: Path, keys: Keys) -> None:
-    """SQLite stores any value in any column."""
-    file = Database(f"sqlite:///{tmp_path / 'own.sqlite3'}")
-    upgrade(file)
-    file.run(lambda conn: append(conn, "acme", [_line(number) for number in range(1, 11)]))
-    for change in ("body = '{' WHERE id = 4", "at = 'x' WHERE id = 6"):
-        file.run(lambda conn, change=change: conn.execute(text(f"UPDATE evidence SET {change}")))  # type: ignore[misc]
+FOUR = "UPDATE evidence SET {} WHERE number = 4"
+FIVE_AGAIN = "UPDATE chain SET number = 10, pruned_number = 5, pruned_hash = '', {}"
+GONE = [(Flaw.LEFT_OVER, number) for number in range(1, 6)]
+MISTYPED: dict[str, tuple[str, list[tuple[Flaw, int]]]] = {
+    "body": (FOUR.format("body = '{'"), [(Flaw.CHANGED, 4)]),
+    "deep": (
+        FOUR.format("body = replace(hex(zeroblob(50000)), '0', '[')"), [(Flaw.CHANGED, 4)]
+    ),
+    "instant": (FOUR.format("at = 'x'"), [(Flaw.DETACHED, 4)]),
+    "ticket": (FOUR.format("ticket_id = x'00ff'"), [(Flaw.CHANGED, 4)]),
+    "kind": (FOUR.format("kind = x'00ff'"), [(Flaw.CHANGED, 4)]),
+    "hash": (FOUR.format("hash = x'00'"), [(Flaw.DETACHED, 4), (Flaw.DETACHED, 5)]),
+    "number": (FOUR.format("number = 'abc'"), [(Flaw.MISSING, 4), (Flaw.CHANGED, 10)]),
+    "no-text": (FOUR.format("ticket_id = cast(x'ff' as text)"), [(Flaw.CHANGED, 3)]),
+    "end": ("UPDATE chain SET number = 'x'", [(Flaw.END, 10)]),
+    "end-hash": ("UPDATE chain SET hash = x'00'", [(Flaw.END, 10)]),
+    "end-no-text": ("UPDATE chain SET hash = cast(x'ff' as text)", [(Flaw.END, 10)]),
+    "pruned": ("UPDATE chain SET pruned_number = 'q'", [(Flaw.CHECKPOINT, 10)]),
+    "pruned-at": (
+        FIVE_AGAIN.format("pruned_at = 1e300"),
+        [*GONE, (Flaw.DETACHED, 6), (Flaw.CHECKPOINT, 5)],
+    ),
+    "pruned-when": (FIVE_AGAIN.format("pruned_at = 'zz'"), [(Flaw.CHECKPOINT, 10)]),
+}  # fmt: skip
 
-    assert _found(file, keys) == [(Flaw.CHANGED, 4), (Flaw.DETACHED, 6)]
+
+def test_values_of_another_type_are_named_and_not_stumbled_over(
+    template: Path, tmp_path: Path, keys: Keys
+) -> None:
+    """SQLite stores any value in any column."""
+    keys.cipher(make=True)
+    found = {}
+    for name, (change, _) in MISTYPED.items():
+        path = tmp_path / f"{name}.sqlite3"
+        shutil.copy(template, path)
+        file = Database(f"sqlite:///{path}")
+        file.run(lambda conn, change=change: conn.exec_driver_sql(change))  # type: ignore[misc]
+        found[name] = _found(file, keys)
+        file.dispose()
+
+    assert found == {name: expected for name, (_, expected) in MISTYPED.items()}
 
 
 def test_a_record_that_is_written_anew_shows_only_to_whoever_kept_a_hash(
@@ -181,10 +214,14 @@ def test_a_record_that_is_written_anew_shows_only_to_whoever_kept_a_hash(
 
 def test_what_was_forgotten_is_a_link_and_the_record_holds(file: Database, keys: Keys) -> None:
     count = file.run(lambda conn: redact(conn, "acme", ["1", "2"]))
-    file.run(lambda conn: append(conn, "acme", [_line(11)]))
+    assert _found(file, keys) == [(Flaw.CHANGED, 1)]
+    told = Line(ticket_id="", kind=FORGOTTEN, body={"lines": count})
+    file.run(lambda conn: append(conn, "acme", [told]))
 
     verdict = proof.verify(file, "acme", keys)
     assert (count, verdict.holds, verdict.lines, verdict.forgotten) == (7, True, 11, 7)
+    file.run(lambda conn: _set(3, ticket_id="", body={}, salt=None)(conn, "acme"))
+    assert _found(file, keys) == [(Flaw.CHANGED, 1)]
 
 
 def _age(database: Database, upto: int) -> None:
@@ -265,7 +302,11 @@ def test_lines_of_an_older_deskclock_are_counted_until_they_are_linked(
     linked = [file.run(lambda conn: chain.adopt(conn, "acme", 2)) for _ in range(3)]
     after = proof.verify(file, "acme", keys)
     assert (before.holds, before.unlinked, linked) == (True, 3, [2, 1, 0])
+    assert before.remarks == ()
     assert (after.holds, after.unlinked, after.lines) == (True, 0, 13)
+    file.run(lambda conn: conn.execute(insert(evidence), [old | {"at": 9e9}]))
+    late = proof.verify(file, "acme", keys)
+    assert (late.holds, late.remarks) == (True, ("a line that is not linked lies in the future",))
 
 
 class Meanwhile(Database):
